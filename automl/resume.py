@@ -61,7 +61,9 @@ def resume_study(
     place = RunLocation(results=stored.results or root.parent, tracking_uri=uri, ray_address=ray_address)
     # It keeps its first points, whatever studies have ended since, and its launcher, whatever would be chosen now.
     launcher = stored.launch.launcher.value if stored.launch else request.launcher
-    plan = make_plan(request.with_settings(warm_start=(), launcher=launcher), place)
+    # A study without a race gets none, whatever is the default now.
+    replicates = 0 if request.replicates is None and not stored.race else request.replicates
+    plan = make_plan(request.with_settings(warm_start=(), launcher=launcher, replicates=replicates), place)
     plan = dataclasses.replace(
         plan,
         name=stored.name,

@@ -50,9 +50,9 @@ _INSTRUCTIONS = (
     "Paths are relative to the server's working directory. Never invent data paths, metrics or a budget."
 )
 _PLANNED = (
-    *("route", "reasons", "objective", "objective_source", "objectives", "constraints", "replicates", "sampler"),
-    *("scheduler", "seed", "max_epochs", "options", "budget", "resources", "machine", "first_trials", "data"),
-    *("data_check", "missing_weights", "mlflow", "study_dir", "agreement"),
+    *("route", "reasons", "objective", "objective_source", "objectives", "constraints", "replicates", "race"),
+    *("sampler", "weighed_by", "scheduler", "seed", "max_epochs", "options", "budget", "resources", "machine"),
+    *("first_trials", "data", "data_check", "missing_weights", "mlflow", "study_dir", "agreement"),
 )
 
 

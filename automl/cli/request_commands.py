@@ -22,6 +22,7 @@ from automl.cli.request_options import build_request, location, skill_options, s
 from automl.cli.request_reading import confirm_reading
 from automl.duration import format_duration
 from automl.errors import ConfigurationError, Problem, counted
+from automl.study.cost import WEIGHED, ObjectivePer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -145,9 +146,11 @@ def _plan_rows(document: dict[str, Any]) -> Iterator[tuple[str, object]]:
     yield "objective", f"{objective['direction']} {objective['metric']} ({document['objective_source']})"
     yield from (("and", f"{other['direction']} {other['metric']}") for other in document["objectives"][1:])
     yield from (("constraint", constraint) for constraint in document["constraints"])
-    replicates = f"the best {document['replicates']}" if document["replicates"] else None
+    race = ", the worse half left out after each seed" if document["race"] else ""
+    replicates = f"the best {document['replicates']}{race}" if document["replicates"] else None
     yield from _given(("replicates", replicates), ("evaluated with", document["evaluate_with"]))
-    yield "sampler", f"{document['sampler']}, seed {document['seed']}"
+    weighed = WEIGHED[ObjectivePer(document["weighed_by"])]
+    yield "sampler", f"{document['sampler']}, seed {document['seed']}{weighed}"
     yield "scheduler", document["scheduler"]
     limit = f", {format_duration(budget['time_s'])}" if budget["time_s"] else ""
     yield "budget", counted(budget["trials"], "trial") + limit

@@ -23,7 +23,9 @@ from automl.request.study_request import DEFAULT_STUDY, SETTINGS, StudyRequest, 
 from automl.samplers.registry import SAMPLERS
 from automl.schedulers.registry import SCHEDULERS
 from automl.spec.typed import typed
+from automl.study.cost import ObjectivePer
 from automl.study.launch_plan import LAUNCHER_NAMES
+from automl.study.replicates import AUTO
 from automl.tracking.mlflow.uri import absolute_uri
 
 if TYPE_CHECKING:
@@ -37,6 +39,14 @@ def _duration_s(text: str) -> float:
         return parse_duration_s(text)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
+
+
+def _replicates(text: str) -> int | str:
+    if text == AUTO:
+        return text
+    if not text.isdecimal():
+        raise click.BadParameter(f"{text!r} is neither a number of trials, 0 for none, nor {AUTO}")
+    return int(text)
 
 
 def _finite(_context: click.Context, _option: click.Parameter, number: float | None) -> float | None:
@@ -114,9 +124,14 @@ _STUDY_OPTIONS = (
     click.option("--constraint", "constraints", multiple=True, metavar="LIMIT", help="'memory_gib <= 40'. Repeatable."),
     click.option(
         "--replicates",
-        type=click.IntRange(min=1),
-        metavar="K",
-        help="Train the best K trials again with other seeds; the best mean wins.",
+        type=_replicates,
+        metavar="K|auto",
+        help="Train the best K trials again with other seeds; the best mean wins. auto: a race of the best.",
+    ),
+    click.option(
+        "--objective-per",
+        type=click.Choice([per.value for per in ObjectivePer]),
+        help="What an improvement is weighed by [the budget's unit].",
     ),
     click.option(
         "--evaluate-with", metavar="COMMAND", help="Measures further metrics of a trained trial: JSON on its last line."

@@ -50,7 +50,9 @@ def _best_rows(result: StudyResult, directory: Path) -> Iterator[tuple[str, obje
     for r in result.replicated:
         side = "worse than in the search" if r.gap > 0 else "better than in the search"
         selected = format_measure(r.trial.values[metric])
-        seen = f"mean {format_measure(r.mean)} of {len(r.values)}, selected at {selected}"
+        spread = "" if r.spread is None else f" +- {format_measure(r.spread)}"
+        failed = f", {r.diverged} diverged" if r.diverged else ""
+        seen = f"mean {format_measure(r.mean)}{spread} of {len(r.values)}{failed}, selected at {selected}"
         yield "with other seeds", f"trial {r.trial.number}: {seen} ({format_measure(abs(r.gap))} {side})"
     if result.further:
         yield "pareto front", ", ".join(f"trial {trial.number}" for trial in result.pareto)

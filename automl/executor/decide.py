@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from automl.schedulers.base import CloneRequest
 from automl.study.ends import EndKind, EndReason, StopCause, StopKind
 from automl.study.events import EndDecided, Event, RangeGrown, StopDecided, TrialPromoted
+from automl.study.race import next_round
 from automl.study.replicates import replicate_seeds
 from automl.study.result import StudyResult
 from automl.study.state import Phase
@@ -155,12 +156,17 @@ def give_up_paused(state: StudyState) -> Conclude | None:
 
 
 def missing_replicates(plan: StudyPlan, state: StudyState) -> list[tuple[int, int]]:
-    """Return (trial, seed) of the replicates to run, the best trial first, every trial with the first seed first."""
+    """Return (trial, seed) of the replicates to run now, the best trial first, every trial with the first seed first.
+
+    In a race those of a round follow when all of the round before have ended.
+    """
     if not plan.replicates:
         return []
     known = {(trial.proposal.replicate_of, trial.proposal.seed) for trial in state.trials if trial.is_replicate}
-    top = [trial.number for trial in result_of(plan, state.finished).ranked()[: plan.replicates]]
-    wanted = [(number, seed) for seed in replicate_seeds(plan) for number in top]
+    result, seeds = result_of(plan, state.finished), replicate_seeds(plan)
+    top = [trial.number for trial in result.ranked()[: plan.replicates]]
+    each = [(number, seed) for seed in seeds for number in top]
+    wanted = next_round(result, plan.replicates, seeds) if plan.race else each
     return [pair for pair in wanted if pair not in known]
 
 

@@ -39,7 +39,23 @@ from automl.trial.working_folder import places_of
 if TYPE_CHECKING:
     from automl.architectures.model import CheckpointNaming
     from automl.storage.plan_document import StoredPlan
+    from automl.study.replicates import Replicated
     from automl.study.trial import TrialResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenAgain:
+    """The objective of the replicates of the best trial.
+
+    Attributes:
+        values: Of each that has one, in order of their numbers.
+        mean: Their mean.
+        spread: Their standard deviation; None for a single one.
+    """
+
+    values: tuple[float, ...]
+    mean: float
+    spread: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +74,7 @@ class StudyBest:
         sha256: Of the checkpoint; empty without one.
         source: Where the trial left it, relative to the study directory; empty without one.
         command: The command line that trains with the values of the trial.
+        replicates: What it reached with other seeds, which no search has chosen; None where it was not trained again.
         spec_sha256: Of `best_spec.yaml`; empty in files of earlier versions.
     """
 
@@ -73,6 +90,7 @@ class StudyBest:
     source: str
     spec_sha256: str = ""
     command: str = ""
+    replicates: SeenAgain | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +139,7 @@ def select_best(root: Path) -> StudyBest:
         sha256=digest,
         source=trial.checkpoint or "",
         command=_command(plan, root, {**trial.assignment, **trial.changes}),
+        replicates=next((_seen_again(r) for r in result.replicated if r.trial is trial), None),
         spec_sha256=write_spec(spec, ConfigFormat.YAML, StudyPaths(root).best_spec),
     )
     write_document(StudyPaths(root).best_file, best)
@@ -128,6 +147,10 @@ def select_best(root: Path) -> StudyBest:
         if path not in {kept, root} and path.parent == StudyPaths(root).best:
             delete(path, inside=root.resolve(), recorded=[str(real_path(path))])
     return best
+
+
+def _seen_again(found: Replicated) -> SeenAgain:
+    return SeenAgain(values=found.values, mean=found.mean, spread=found.spread)
 
 
 def read_best(root: Path) -> StudyBest:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from automl.duration import format_duration
 from automl.errors import counted
 from automl.html_report.study_facts import title_of
+from automl.study.cost import WEIGHED
 from automl.study.earlier import agreement_rows
 from automl.study.events import StudyEnded
 from automl.study.trial import TrialState
@@ -112,13 +113,13 @@ def pareto_front(facts: StudyFacts) -> Section:
 
 
 def replicates(facts: StudyFacts) -> Section:
-    """Return the trials that were trained again with other seeds, the best mean first."""
+    """Return the trials that were trained again with other seeds, the winner first."""
     rows = [
-        (r.trial.number, r.trial.values[facts.metric], r.mean, r.gap, ", ".join(f"{v:.4g}" for v in r.values))
+        (r.trial.number, r.trial.values[facts.metric], r.mean, r.spread, r.gap, ", ".join(f"{v:.4g}" for v in r.values))
         for r in facts.result.replicated
     ]
     note = "The best value of a search is the best of many noisy ones; the mean of its replicates was not selected."
-    head = ("trial", "selected at", "mean of its replicates", "flattered by", "replicates")
+    head = ("trial", "selected at", "mean of its replicates", "spread", "flattered by", "replicates")
     return Section(title="With other seeds", note=note, head=head, rows=rows, best_row=0)
 
 
@@ -185,7 +186,7 @@ def _overview(facts: StudyFacts) -> dict[str, object]:
         "objective": f"{facts.result.objective.direction.value} {facts.metric}",
         "trials": f"{len(trials)} of {plan.budget.trials}: {states}",
         "time in trials": format_duration(sum(trial.elapsed_s for trial in trials)),
-        "sampler, scheduler": f"{plan.sampler}, {plan.scheduler}, seed {plan.seed}",
+        "sampler, scheduler": f"{plan.sampler}, {plan.scheduler}, seed {plan.seed}{WEIGHED[plan.weighed_by]}",
         "skill": f"{plan.skill.name} ({plan.skill.network_arch})",
         "route": f"{plan.route}: {'; '.join(plan.reasons)}",
         "directory": facts.root,

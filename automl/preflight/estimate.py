@@ -16,7 +16,7 @@ from automl.preflight.findings import Finding, doubt, good
 from automl.preflight.weights import named_weights
 from automl.storage.paths import find_studies
 from automl.storage.study_directory import read_study
-from automl.study.replicates import replicate_seeds
+from automl.study.replicates import most_replicates
 from automl.study.trial import TrialState
 from automl.trial.checkpoints import size_of
 
@@ -64,7 +64,7 @@ def estimate_time(plan: StudyPlan, earlier: Sequence[TrialResult]) -> dict[str, 
     if not times:
         basis = "the time limit" if limit else "no earlier study of this skill in the results folder, no time limit"
         return {"seconds": limit, "basis": basis}
-    again = plan.replicates * len(replicate_seeds(plan)) if plan.replicates else 0
+    again = most_replicates(plan)
     rounds = -(-plan.budget.trials // plan.resources.jobs) + -(-again // plan.resources.jobs)
     seconds = rounds * statistics.median(times)
     basis = f"{rounds} rounds of {statistics.median(times):.0f} s, the median of {len(times)} earlier trials"

@@ -75,6 +75,7 @@ class ObjectiveSettings:
     direction: str | None = None
     objectives: tuple[str, ...] = ()
     constraints: tuple[str, ...] = ()
+    objective_per: str | None = None
     evaluate_with: str | None = None
 
 
@@ -115,6 +116,7 @@ class SearchSettings:
     """How the search is done.
 
     Attributes:
+        replicates: How many of the best trials are trained again, 0 for none; `AUTO` for a race of the best.
         warm_start: Studies whose best trials are tried first; empty for none, None for those that are found.
         studies: Places besides the results folder where earlier studies are found.
     """
@@ -125,7 +127,7 @@ class SearchSettings:
     seed: int | None = None
     warm_start: tuple[str, ...] | None = None
     studies: tuple[str, ...] = ()
-    replicates: int | None = None
+    replicates: int | str | None = None
     options: Mapping[str, JsonValue] = field(default_factory=dict)
 
 

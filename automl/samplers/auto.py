@@ -19,6 +19,7 @@ from automl.samplers.sampler import Candidate, Sampler
 from automl.samplers.searcher import starting_points
 from automl.samplers.tpe import TpeSampler
 from automl.study.causes import OriginKind
+from automl.study.cost import cost_limit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +54,10 @@ class AutoSampler(Sampler):
         self._late_model = TpeSampler(plan.space, plan.seed)
         self._transfer: TransferSampler | None = None
         if plan.earlier:
-            self._transfer = TransferSampler(plan.space, plan.seed, plan.earlier, plan.objectives[0].direction.sign)
+            sign, cost = plan.objectives[0].direction.sign, cost_limit(plan)
+            self._transfer = TransferSampler(
+                plan.space, plan.seed, plan.earlier, sign, cost=cost, max_epochs=plan.max_epochs
+            )
 
     @classmethod
     def for_plan(cls, plan: StudyPlan) -> AutoSampler:

@@ -23,6 +23,7 @@ class Observation(Proposal):
         finished_as: Place of its end among the ends and pauses of the study; None while nothing of it counts.
         paused_at: Zero-based epoch at which the scheduler paused it. Until it ends it counts as if it had been
             stopped there, also while it runs again; None for a trial that has ended or was never paused.
+        elapsed_s: Seconds that its attempts took, once it counts.
     """
 
     state: TrialState
@@ -31,6 +32,7 @@ class Observation(Proposal):
     curve: tuple[tuple[int, float], ...] = ()
     finished_as: int | None = None
     paused_at: int | None = None
+    elapsed_s: float = 0.0
 
     @property
     def is_open(self) -> bool:

@@ -207,7 +207,8 @@ class Searcher:
 
         A paused one need not have the constraints.
         """
-        ended = replace(trial, state=result.state, finished_as=self._history.next_place, paused_at=paused_at)
+        place = self._history.next_place
+        ended = replace(trial, state=result.state, finished_as=place, paused_at=paused_at, elapsed_s=result.elapsed_s)
         if not result.state.has_value:
             return ended
         objectives = [objective.metric for objective in self._plan.objectives]

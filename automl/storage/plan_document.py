@@ -20,6 +20,7 @@ from automl.storage.documents import read_document, to_json, write_document
 from automl.storage.paths import find_studies
 from automl.storage.portable import made_portable, record_of_moved
 from automl.study.causes import Origin, origin_from, origins_document
+from automl.study.cost import ObjectivePer, objective_per
 from automl.study.earlier import EarlierStudy
 from automl.study.evaluation import RecordLocation
 from automl.study.launch_plan import LaunchPlan
@@ -67,7 +68,9 @@ class PlanDocument:
     objectives: tuple[PlannedObjective, ...] = ()
     constraints: tuple[str, ...] = ()
     evaluate_with: str | None = None
+    weighed_by: ObjectivePer = ObjectivePer.TRIAL
     replicates: int = 0
+    race: bool = False
     sampler: str
     scheduler: str
     seed: int
@@ -159,6 +162,7 @@ def describe_plan(plan: StudyPlan) -> dict[str, Any]:
         "objective_source": plan.objective.source,
         "objectives": tuple(objectives),
         "constraints": tuple(map(str, plan.constraints)),
+        "weighed_by": objective_per(plan),
         "space": describe_space(plan.space, skill),
         **{name: tuple(values) for name, values in origins_document(plan.first_origins).items()},
         "spec": plan.spec.values,

@@ -37,6 +37,7 @@ def study_document(root: Path) -> dict[str, Any]:
         "reasons": list(plan.reasons),
         "objective": to_json(plan.objective),
         "best": _best_document(result.best),
+        "weighed_by": plan.weighed_by.value,
         **_objectives_document(plan, result),
         **_replicates_document(plan, result),
         **_earlier_document(plan, outcome),
@@ -97,6 +98,8 @@ def _replicates_document(plan: StoredPlan, result: StudyResult) -> dict[str, Any
                 "selected_at": r.trial.values[metric],
                 "values": list(r.values),
                 "mean": r.mean,
+                "spread": r.spread,
+                "diverged": r.diverged,
                 "gap": r.gap,
             }
             for r in result.replicated

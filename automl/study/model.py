@@ -116,7 +116,10 @@ class StudyPlan:
         earlier: What earlier studies measured, for a sampler that learns from them; empty where there are too few.
         constraints: What the best trial must keep.
         evaluate_with: Command that measures more of a trained trial, with its placeholders; None for none.
+        objective_per: What improvements are weighed by, where the user says: trial, time or gpu_hours; see
+            `automl.study.cost`.
         replicates: So many of the best trials are trained again with other seeds, and the best mean wins; 0 for none.
+        race: The worse half of those is left out after each seed; see `automl.study.race`.
         seed_key: Key of the spec that holds the trainer's seed, where there are replicates.
         options: Further settings of sampler and stopping rule by name, e.g. ``grace_epochs``.
         fingerprint: SHA-256 over everything that changes what is computed.
@@ -143,7 +146,9 @@ class StudyPlan:
     earlier: tuple[EarlierStudy, ...] = ()
     constraints: tuple[Constraint, ...] = ()
     evaluate_with: str | None = None
+    objective_per: str | None = None
     replicates: int = 0
+    race: bool = False
     seed_key: str | None = None
     options: Mapping[str, JsonValue] = field(default_factory=lambda: MappingProxyType({}))
     launch: LaunchPlan = field(default_factory=LaunchPlan)

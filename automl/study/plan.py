@@ -22,7 +22,7 @@ from automl.space.parameters import LeftOut, SearchSpace
 from automl.study.causes import Origin, OriginKind
 from automl.study.launch_plan import LaunchPlan
 from automl.study.model import Budget, Objective, Resources, StudyPlan
-from automl.study.replicates import replicate_seeds, seed_key
+from automl.study.replicates import decide_replication, seed_key
 
 if TYPE_CHECKING:
     from automl.machine import Machine
@@ -66,6 +66,9 @@ def plan_study(request: StudyRequest, parts: StudyParts, machine: Machine | None
     if points < trials:
         fewer = [f"the space has {counted(int(points), 'point')}: no need for {trials} trials"]
     limits = {limit.name: getattr(request, limit.name) for limit in dataclasses.fields(Budget)}
+    again = decide_replication(request, parts, trials)
+    if again.reason:
+        fewer.append(again.reason)
     key, record = epoch_key(skill, spec), record_name(request, parts)
     plan = StudyPlan(
         name=request.name,
@@ -78,9 +81,11 @@ def plan_study(request: StudyRequest, parts: StudyParts, machine: Machine | None
         objectives=parts.objectives,
         constraints=parts.constraints,
         evaluate_with=request.evaluate_with,
-        replicates=min(request.replicates or 0, trials),
-        seed_key=seed_key(skill, spec) if request.replicates else None,
-        budget=Budget(**{**limits, "trials": int(min(trials, points))}),
+        objective_per=request.objective_per,
+        replicates=again.candidates,
+        race=again.is_race,
+        seed_key=seed_key(skill, spec) if again.candidates else None,
+        budget=Budget(**{**limits, "trials": int(min(trials - again.kept, points))}),
         resources=decide_resources(request, skill=skill, spec=spec, trials=trials, machine=machine),
         sampler=request.sampler or "auto",
         scheduler=(request.scheduler or "auto") if is_tuned else "none",
@@ -93,8 +98,6 @@ def plan_study(request: StudyRequest, parts: StudyParts, machine: Machine | None
         experiment=request.experiment or record,
         model=re.sub(r"[/:]", "_", request.model_name or record),  # MLflow takes neither
     )
-    if plan.replicates:
-        replicate_seeds(plan)
     return dataclasses.replace(plan, fingerprint=fingerprint(plan))
 
 
@@ -174,6 +177,8 @@ def fingerprint(plan: StudyPlan) -> str:
     if len(plan.objectives) > 1 or plan.constraints or plan.evaluate_with:
         constraints = [str(constraint) for constraint in plan.constraints]
         parts |= {"objectives": objectives, "constraints": constraints, "evaluate_with": plan.evaluate_with}
+    if plan.objective_per is not None:
+        parts["objective_per"] = plan.objective_per
     if plan.launch.image is not None:
         parts["image"] = plan.launch.image
     canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str)

@@ -6,21 +6,35 @@ does not: they were not chosen by their values. The gap between the two is the v
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
-from statistics import fmean
+from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, Problem
-from automl.study.model import Direction
+from automl.request.policy import Route
+from automl.study.race import CANDIDATES, most_trainings
+from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
-    from automl.skill.model import Skill
+    from collections.abc import Mapping
+
+    from automl.request.study_request import SearchSettings
+    from automl.skill.model import JsonValue, Skill
     from automl.spec.model import Spec
     from automl.study.model import Objective, StudyPlan
+    from automl.study.plan import StudyParts
     from automl.study.trial import TrialResult
 
 SEEDS = 2
 """Replicates of one trial, unless the option ``replicate_seeds`` says otherwise."""
+AUTO = "auto"
+"""The value of ``--replicates`` that asks for a race."""
+_SEARCH_PER_RACE = 2
+_MANY_TRIALS = 20
+# Every point of a grid is promised; a clone starts from a checkpoint, which no replicate has.
+_FIXED_SAMPLERS = ("grid",)
+_CLONING_SCHEDULERS = ("pbt",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,33 +43,55 @@ class Replicated:
 
     Attributes:
         values: The primary objective of the replicates that have one, in order of their numbers; not empty.
+        diverged: How many replicates diverged.
+        runs: How many there are, whatever became of them.
         gap: How much better the search saw the trial than its replicates did on average; above 0 it was flattered.
     """
 
     trial: TrialResult
     values: tuple[float, ...]
     gap: float
+    diverged: int = 0
+    runs: int = 0
 
     @property
     def mean(self) -> float:
         """Mean over the replicates; the trial's own value is not in it."""
         return fmean(self.values)
 
+    @property
+    def spread(self) -> float | None:
+        """Standard deviation of the replicates; None of a single one."""
+        return stdev(self.values) if len(self.values) > 1 else None
+
 
 def replicated(objective: Objective, trials: tuple[TrialResult, ...]) -> tuple[Replicated, ...]:
-    """Return the trials with replicates that have values, the best mean first; equals by their numbers."""
+    """Return the trials with replicates that have values, the winner first.
+
+    First are those without a replicate that diverged, then those that were trained most often, which are the last ones
+    left of a race; among them the best mean counts, then the number.
+    """
     metric, by_number = objective.metric, {trial.number: trial for trial in trials}
     values: dict[int, list[float]] = {}
+    runs, diverged = Counter[int | None](), Counter[int | None]()
     for trial in trials:
+        runs[trial.replicate_of] += 1
+        diverged[trial.replicate_of] += trial.state is TrialState.DIVERGED
         if trial.replicate_of in by_number and trial.state.has_value and metric in trial.values:
             values.setdefault(trial.replicate_of, []).append(trial.values[metric])
-    sign = 1.0 if objective.direction is Direction.MAXIMIZE else -1.0
+    sign = objective.direction.sign
     found = [
-        Replicated(trial=original, values=tuple(seen), gap=sign * (original.values[metric] - fmean(seen)))
+        Replicated(
+            trial=original,
+            values=tuple(seen),
+            gap=sign * (original.values[metric] - fmean(seen)),
+            diverged=diverged[number],
+            runs=runs[number],
+        )
         for number, seen in values.items()
         if metric in (original := by_number[number]).values
     ]
-    return tuple(sorted(found, key=lambda r: (-sign * r.mean, r.trial.number)))
+    return tuple(sorted(found, key=lambda r: (r.diverged > 0, -r.runs, -sign * r.mean, r.trial.number)))
 
 
 def seed_key(skill: Skill, spec: Spec) -> str:
@@ -76,17 +112,83 @@ def seed_key(skill: Skill, spec: Spec) -> str:
     raise ConfigurationError.from_problems([problem], subject="the study")
 
 
-def replicate_seeds(plan: StudyPlan) -> tuple[int, ...]:
-    """Return the seeds of the replicates of any trial: those after the seed of the spec.
+def most_replicates(plan: StudyPlan) -> int:
+    """Return how many trainings the replicates of a study are at most."""
+    if not plan.replicates:
+        return 0
+    seeds = len(replicate_seeds(plan))
+    return most_trainings(seeds) if plan.race else plan.replicates * seeds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replication:
+    """Which trials of a study are trained again.
+
+    Attributes:
+        candidates: So many of the best ones; 0 for none.
+        is_race: The worse ones are left out after each seed.
+        kept: Trials of the budget that the search leaves to the race.
+        reason: What the plan says of it; empty for nothing.
+    """
+
+    candidates: int = 0
+    is_race: bool = False
+    kept: int = 0
+    reason: str = ""
+
+
+def decide_replication(request: SearchSettings, parts: StudyParts, trials: int) -> Replication:
+    """Decide how many of the best trials are trained again: as asked for, else a race where a trial costs little.
+
+    Args:
+        request: What was asked for.
+        parts: Of the study.
+        trials: Of the whole study.
+
+    Raises:
+        ConfigurationError: a race is asked for and the search is too short, or the number of seeds cannot be used.
+    """
+    wanted, seeds = request.replicates, seed_count(request.options)
+    if isinstance(wanted, int):
+        return Replication(candidates=min(wanted, trials))
+    is_tuned = parts.decision.route is Route.TUNE
+    if not is_tuned or not (wanted == AUTO or _races_by_default(request, parts, trials)):
+        return Replication()
+    kept = most_trainings(seeds)
+    if trials < kept * _SEARCH_PER_RACE:
+        expected = f"at least {kept * _SEARCH_PER_RACE}: {kept} of them are kept for the race"
+        fix = "raise --trials, or use --replicates 2: it comes on top of the trials"
+        problem = Problem(where=f"--replicates {AUTO}", found=f"{trials} trials", expected=expected, fix=fix)
+        raise ConfigurationError.from_problems([problem], subject="the study")
+    seeds_of = "the better ones twice" if seeds == SEEDS else f"the better ones with up to {seeds} seeds"
+    again = f"the best {CANDIDATES} are trained again with other seeds, {seeds_of}"
+    reason = f"of the {trials} trials {kept} are kept for a race: {again} (--replicates 0: no race)"
+    return Replication(candidates=CANDIDATES, is_race=True, kept=kept, reason=reason)
+
+
+def _races_by_default(request: SearchSettings, parts: StudyParts, trials: int) -> bool:
+    """Tell whether a trial costs under 5 % of the budget, and the best trial alone is what is wanted."""
+    is_one_best = len(parts.objectives) == 1 and parts.spec.first_of(parts.skill.keys.seed) is not None
+    is_free = request.sampler not in _FIXED_SAMPLERS and request.scheduler not in _CLONING_SCHEDULERS
+    return trials > _MANY_TRIALS and parts.space.size > trials and is_one_best and is_free
+
+
+def seed_count(options: Mapping[str, JsonValue]) -> int:
+    """Return how many other seeds a trial is trained with.
 
     Raises:
         ConfigurationError: the option ``replicate_seeds`` is no positive number.
     """
-    count = plan.options.get("replicate_seeds", SEEDS)
+    count = options.get("replicate_seeds", SEEDS)
     if not isinstance(count, int) or isinstance(count, bool) or count < 1:
         expected = "a number of at least 1"
         problem = Problem(where="options.replicate_seeds", found=repr(count), expected=expected, fix="correct it")
         raise ConfigurationError.from_problems([problem], subject="the study")
+    return count
+
+
+def replicate_seeds(plan: StudyPlan) -> tuple[int, ...]:
+    """Return the seeds of the replicates of any trial: those after the seed of the spec."""
     own = plan.spec.get(plan.seed_key) if plan.seed_key else 0
     first = own if isinstance(own, int) and not isinstance(own, bool) else 0
-    return tuple(first + 1 + i for i in range(count))
+    return tuple(first + 1 + i for i in range(seed_count(plan.options)))

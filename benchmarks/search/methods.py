@@ -12,7 +12,7 @@ from optuna.trial import TrialState as OptunaState
 from automl.samplers.distributions import distribution_of
 from automl.samplers.registry import make_searcher
 from automl.samplers.searcher import Searcher
-from automl.study.model import Direction, Objective
+from automl.study.model import Budget, Direction, Objective, Resources
 from automl.study.trial import TrialResult, TrialState
 from benchmarks.search.method import Method
 from benchmarks.search.peers import RayOptuna, SyneTune
@@ -37,6 +37,7 @@ class Ours(Method):
         seed: Seed of the study.
         starts: Points that every method begins with; empty for our own start.
         earlier: Studies that it learns from.
+        budget: Of the study; 30 trials where it is left out.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Ours(Method):
         seed: int,
         starts: list[dict[str, Any]],
         earlier: tuple[EarlierStudy, ...] = (),
+        budget: Budget | None = None,
     ) -> None:
         objectives = (Objective(metric="value", direction=Direction.MAXIMIZE),)
         plan: Any = SimpleNamespace(
@@ -60,6 +62,10 @@ class Ours(Method):
             constraints=(),
             options={},
             wanted_metrics=("value",),
+            objective_per=None,
+            budget=budget or Budget(trials=30),
+            resources=Resources(jobs=1),
+            max_epochs=None,
         )
         if sampler == "penalised":
             self._searcher = Searcher(plan, PenalisedSampler(space, seed))
@@ -78,8 +84,8 @@ class Ours(Method):
         """Report an intermediate value."""
         self._searcher.observe(handle.number, epoch, value)
 
-    def tell(self, handle: Any, value: float | None, *, is_stopped: bool = False) -> None:  # noqa: ANN401
-        """Report a completed, stopped or diverged trial."""
+    def tell(self, handle: Any, value: float | None, *, is_stopped: bool = False, seconds: float = 0.0) -> None:  # noqa: ANN401
+        """Report a completed, stopped or diverged trial, and how long it took."""
         with_value = TrialState.STOPPED if is_stopped else TrialState.COMPLETED
         self._searcher.tell(
             TrialResult(
@@ -88,6 +94,7 @@ class Ours(Method):
                 assignment=handle.assignment,
                 directory="",
                 values={} if value is None else {"value": value},
+                elapsed_s=seconds,
             )
         )
 

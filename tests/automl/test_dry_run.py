@@ -29,7 +29,8 @@ TOY = """--set train.num_epochs=0|--set train.optim.lr=-1|--set train.optim.mome
     |--gpus-per-trial 64|--jobs 0|--trials 0|--trials many|--time soon|--seed -1|--policy maybe|--target nan
     |--request we_would_rather_not_tune|--request 5_epochs|--request 20_trials,_thirty_trials|--request 640_GPUs
     |--launcher docker|--launcher nosuch|--warm-start nosuch|--warm-start nosuch --no-warm-start
-    |--results file/results|--require-search --policy off|--replicates 0"""
+    |--results file/results|--require-search --policy off
+    |--replicates -1|--replicates some|--replicates auto --trials 9"""
 OTHERS = ["toy/nosuch", "--skill /no/such", *(f"--skill {BAD / name}" for name in ("schema_not_json", "no_actions"))]
 DEPTH = """--set train.num_epochs=0|--set train.optim.lr=-1|--set model.encoder=vitx|--set foo=3
     |--data train=/no/such.txt|--data val=.|--set model.mono_backbone.pretrained_path=/no/such.pth

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from automl.samplers.encoding import Encoder
+    from automl.samplers.gaussian_process.duration import Price
     from automl.space.values import Scalar
 
     class Process(Protocol):
@@ -39,14 +40,16 @@ class AcquisitionFunction:
         best: Its prediction for the best trial that keeps every constraint; None while there is none.
         feasibility: One process per condition, positive where it holds: +1 for trials that ended and -1 for those that
             diverged, and by how much a constraint is kept.
+        price: What a training costs; None where every one costs the same.
     """
 
     model: Process
     best: float | None
     feasibility: tuple[Process, ...] = ()
+    price: Price | None = None
 
     def of(self, features: np.ndarray) -> np.ndarray:
-        """Return the logarithm of expected improvement times the probability of feasibility, shape (m,)."""
+        """Return the logarithm of expected improvement times probability of feasibility by price, shape (m,)."""
         from scipy.special import log_ndtr  # noqa: PLC0415 - scipy is needed only where a model is fitted
 
         # Without a trial that keeps the constraints, finding one is the only improvement.
@@ -56,7 +59,7 @@ class AcquisitionFunction:
         for process in self.feasibility:
             mean, deviation = process.predict(features)
             gain = gain + log_ndtr(mean / np.maximum(deviation, _LEAST_DEVIATION))
-        return gain
+        return gain if self.price is None else gain - self.price.of(features)
 
 
 def log_expected_improvement(mean: np.ndarray, deviation: np.ndarray, best: float) -> np.ndarray:

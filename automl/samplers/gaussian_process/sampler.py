@@ -5,18 +5,21 @@ a proposal is fitted to every trial but the one that ended last, so it is fitted
 slot waits a few milliseconds. Several objectives become one with weights drawn per trial. Where trials have diverged, a
 second process models the probability of divergence; a bad value instead was measured to keep the sampler away from good
 points beside them (benchmarks, suite B). Each constraint has a process of its own, of how far it is missed; improvement
-is measured against the best trial that keeps all.
+is measured against the best trial that keeps all. Where time is what ends the study, the expected improvement is
+divided by a power of the predicted duration (`automl.study.cost`).
 """
 
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from automl.samplers.encoding import Encoder
 from automl.samplers.gaussian_process.acquisition import AcquisitionFunction, best_point
+from automl.samplers.gaussian_process.duration import DurationModel
 from automl.samplers.gaussian_process.regression import Posterior, fit_kernel
 from automl.samplers.gaussian_process.training_data import scores, training_data_from
 from automl.samplers.gaussian_process.worker import WORKER
@@ -24,6 +27,7 @@ from automl.samplers.history import without_last
 from automl.samplers.quasi_random import InitialDesign, initial_design_length
 from automl.samplers.sampler import Candidate, Sampler, generator_for
 from automl.study.causes import Origin, OriginKind
+from automl.study.cost import cost_limit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
     from automl.samplers.history import History
     from automl.space.parameters import SearchSpace
     from automl.space.values import Scalar
+    from automl.study.cost import CostLimit
     from automl.study.model import StudyPlan
 
 Training: TypeAlias = "tuple[np.ndarray, np.ndarray, np.ndarray]"
@@ -50,9 +55,19 @@ _AFTER_DESIGN = 4
 class GaussianProcessSampler(Sampler):
     """Maximises expected improvement under a Gaussian process."""
 
-    def __init__(self, space: SearchSpace, seed: int, *, objectives: int = 1, constraints: int = 0) -> None:
+    def __init__(
+        self,
+        space: SearchSpace,
+        seed: int,
+        *,
+        objectives: int = 1,
+        constraints: int = 0,
+        cost: CostLimit | None = None,
+        max_epochs: int | None = None,
+    ) -> None:
         super().__init__(space, seed)
         self._encoder = Encoder(space)
+        self._durations = DurationModel(self._encoder, cost, max_epochs)
         self._design = InitialDesign(space, seed)
         self._objectives = objectives
         self._constraints = constraints
@@ -63,7 +78,14 @@ class GaussianProcessSampler(Sampler):
     @classmethod
     def for_plan(cls, plan: StudyPlan) -> GaussianProcessSampler:
         """Return the sampler of a study."""
-        return cls(plan.space, plan.seed, objectives=len(plan.objectives), constraints=len(plan.constraints))
+        return cls(
+            plan.space,
+            plan.seed,
+            objectives=len(plan.objectives),
+            constraints=len(plan.constraints),
+            cost=cost_limit(plan),
+            max_epochs=plan.max_epochs,
+        )
 
     def propose(self, history: History, number: int) -> Candidate | None:
         """Return the assignment of largest acquisition value; a Sobol point while fewer than two values are known."""
@@ -73,7 +95,8 @@ class GaussianProcessSampler(Sampler):
             return self._design.propose(history, number)
         earlier = training_data_from(without_last(history), weights)
         kernels = self._fitted(earlier if _has_shape(earlier) else data)
-        acquisition = self._acquisition(data, kernels)
+        price = self._durations.price(history, number)
+        acquisition = replace(self._acquisition(data, kernels), price=price)
         return Candidate(self._best_candidate(data, number, acquisition), Origin(OriginKind.GP))
 
     def prepare(self, history: History) -> None:
@@ -110,6 +133,7 @@ class GaussianProcessSampler(Sampler):
             data = training_data_from(history, self._weights(len(history.observations)))
             if _has_shape(data):
                 self._fitted(data)
+                self._durations.prepare(history)
 
     def _fitted(self, data: TrainingData) -> list[Kernel]:
         """Return the kernels of the values and of each constraint."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from automl.samplers.encoding import Encoder
 from automl.samplers.gaussian_process.acquisition import AcquisitionFunction, best_point
+from automl.samplers.gaussian_process.duration import DurationModel
 from automl.samplers.gaussian_process.joint import (
     JointData,
     JointPosterior,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from automl.samplers.gaussian_process.training_data import TrainingData
     from automl.samplers.history import History
     from automl.space.parameters import SearchSpace
+    from automl.study.cost import CostLimit
     from automl.study.earlier import EarlierStudy
 
 _MOST_POINTS = 90
@@ -88,13 +90,25 @@ class TransferSampler(Sampler):
         seed: Of the study.
         studies: The earlier ones.
         sign: 1 where larger values are better, -1 where smaller ones are.
+        cost: What its trials may take; None where their duration does not count.
+        max_epochs: Of a full training; None where that is not known.
     """
 
-    def __init__(self, space: SearchSpace, seed: int, studies: Sequence[EarlierStudy], sign: float) -> None:
+    def __init__(
+        self,
+        space: SearchSpace,
+        seed: int,
+        studies: Sequence[EarlierStudy],
+        sign: float,
+        *,
+        cost: CostLimit | None = None,
+        max_epochs: int | None = None,
+    ) -> None:
         super().__init__(space, seed)
         self._studies = studies
         self._sign = sign
         self._encoder = Encoder(space)
+        self._durations = DurationModel(self._encoder, cost, max_epochs)
         self._lock = threading.Lock()
         self._kernel: tuple[bytes, JointKernel] | None = None
 
@@ -137,7 +151,8 @@ class TransferSampler(Sampler):
             raise ValueError("no earlier study can be used")
         data = training_data_from(history)
         kernel = self._fitted(sources, training_data_from(without_last(history)))
-        acquisition = self._acquisition(sources, data, kernel)
+        price = self._durations.price(history, number)
+        acquisition = replace(self._acquisition(sources, data, kernel), price=price)
         order = np.argsort(data.values)[::-1][:_CENTRES]
         centres = np.vstack([self._points(data)[order], sources.centres])
         known = [dict(a) for a in (*data.assignments, *data.pending)]
@@ -150,6 +165,7 @@ class TransferSampler(Sampler):
         def fit() -> None:
             if (sources := self._sources) is not None:
                 self._fitted(sources, training_data_from(history))
+                self._durations.prepare(history)
 
         WORKER.run(fit)
 

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from automl.trial.task import TrialTask
 
 
-def replicating(root: Path, *, trials: int = 3, replicates: int = 2, **budget: float) -> Study:
+def replicating(root: Path, *, trials: int = 3, replicates: int = 2, race: bool = False, **budget: float) -> Study:
     plan = toy_plan(root / "skill", trials=trials)
-    plan = replace(plan, replicates=replicates, seed_key="quality", budget=Budget(trials=trials, **budget))  # type: ignore[arg-type] # limits of a budget
+    plan = replace(plan, race=race, replicates=replicates, seed_key="quality", budget=Budget(trials=trials, **budget))  # type: ignore[arg-type] # limits of a budget
     return Study(root, plan)
 
 
@@ -82,6 +82,34 @@ def test_replicates_follow_a_search_that_reached_its_target_but_not_one_without_
     late.end(first)
     assert late.loop.next_task() is None
     assert late.loop.is_over
+
+
+def test_in_a_race_the_better_two_of_three_get_a_second_seed_and_the_winner_says_what_it_reached(
+    tmp_path: Path,
+) -> None:
+    study = replicating(tmp_path, replicates=3, race=True)
+
+    tasks = play(study, [0.5, 0.9, 0.8, 0.55, 0.6, 0.5, 0.4, 0.7])
+
+    assert [(t.proposal.replicate_of, t.proposal.seed) for t in tasks[3:]] == [(1, 1), (2, 1), (0, 1), (2, 2), (1, 2)]
+    result = study.loop.close()
+    best = next(r for r in result.replicated if r.trial is result.best)
+    assert (best.trial.number, best.values, round(best.mean, 6)) == (1, (0.55, 0.7), 0.625)
+
+
+def test_a_resumed_race_goes_on_with_its_round(tmp_path: Path) -> None:
+    study = replicating(tmp_path, replicates=3, race=True)
+    for value, of in ((0.5, None), (0.9, None), (0.8, None), (0.55, 1), (0.6, 2)):
+        task = study.next()
+        study.end(task, values={"val/d1": value}, replicate_of=of, seed=task.proposal.seed)
+
+    resumed = replicating(tmp_path, replicates=3, race=True)
+    task = resumed.next()
+
+    assert (task.number, task.proposal.replicate_of, task.proposal.seed) == (5, 0, 1)
+    assert resumed.loop.next_task() is None
+    resumed.end(task, values={"val/d1": 0.5}, replicate_of=0, seed=1)
+    assert resumed.next().proposal.replicate_of == 2
 
 
 def test_a_resumed_study_runs_the_replicates_that_are_missing(tmp_path: Path) -> None:

@@ -44,6 +44,23 @@ def test_the_best_trials_checkpoint_is_kept_under_a_second_name(tmp_path: Path) 
     assert (root / best.checkpoint).samefile(root / best.source)
 
 
+def test_the_description_has_what_the_winner_reached_with_other_seeds(tmp_path: Path) -> None:
+    winner = next(trial for trial in RESULTS if trial.number == 4)
+    again = [
+        replace(winner, number=len(RESULTS) + i, values={"val/d1": value}, replicate_of=4, seed=8 + i)
+        for i, value in enumerate((0.6, 0.7))
+    ]
+    root = write_study(tmp_path / "demo", (*RESULTS, *again)).root
+
+    found = select_best(root).replicates
+
+    assert select_best(write_study(tmp_path / "once").root).replicates is None
+    assert found is not None
+    assert (found.values, round(found.mean, 6)) == ((0.6, 0.7), 0.65)
+    assert found.spread == pytest.approx(0.0707, abs=1e-4)
+    assert read_best(root).replicates == found
+
+
 def test_pruning_the_trial_does_not_lose_the_champion(tmp_path: Path) -> None:
     root = write_study(tmp_path / "demo").root
     best = select_best(root)

@@ -136,6 +136,6 @@ def test_replicates_are_listed_best_mean_first_and_the_winner_is_marked_in_the_l
     rows, board = replicates(facts).rows, leaderboard(facts)
 
     assert [row[:3] for row in rows] == [(1, 0.8, 0.7), (0, 0.9, 0.5)]
-    assert [row[4] for row in rows] == ["0.7", "0.5"]
+    assert [row[5] for row in rows] == ["0.7", "0.5"]
     assert board.best_row == 1
     assert board.rows[2][1] == "completed, as 0 with seed 8"

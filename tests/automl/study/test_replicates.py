@@ -25,7 +25,10 @@ def trial(number: int, value: float | None, of: int | None = None) -> TrialResul
 
 
 def test_the_gap_is_positive_where_the_search_saw_a_trial_too_good_in_either_direction() -> None:
-    trials = (trial(0, 0.5), trial(1, 0.4), trial(2, 0.5, of=0), trial(3, 0.7, of=1), trial(4, 0.6, of=1))
+    trials = (
+        *(trial(0, 0.5), trial(1, 0.4), trial(2, 0.5, of=0), trial(5, 0.5, of=0)),
+        *(trial(3, 0.7, of=1), trial(4, 0.6, of=1)),
+    )
 
     lower = replicated(Objective(metric="loss", direction=Direction.MINIMIZE), trials)
     higher = replicated(Objective(metric="loss", direction=Direction.MAXIMIZE), trials)
@@ -54,6 +57,38 @@ def test_a_shorthand_of_the_skill_names_the_seed_before_any_guess() -> None:
     skill = dataclasses.replace(SKILL, shorthand_keys={"seed": "train.lr"})
 
     assert seed_key(skill, SEEDED) == "train.lr"
+
+
+def test_a_race_is_the_default_of_a_search_in_which_one_trial_costs_under_a_twentieth() -> None:
+    many = REQUEST.with_settings(replicates=None, trials=21)
+
+    plan = make_plan(many, spec=SEEDED)
+
+    assert (plan.race, plan.replicates, plan.budget.trials) == (True, 3, 16)
+    assert plan.seed_key == "train.seed"
+    assert "of the 21 trials 5 are kept for a race" in plan.reasons[-1]
+    for other in ({"trials": 20}, {"replicates": 0}, {"sampler": "grid"}, {"scheduler": "pbt"}):
+        assert not make_plan(many.with_settings(**other), spec=SEEDED).race
+    assert not make_plan(many, spec=SPEC).race
+    assert make_plan(many.with_settings(replicates=2), spec=SEEDED).budget.trials == 21
+
+
+def test_a_race_that_is_asked_for_needs_as_many_trials_before_it() -> None:
+    plan = make_plan(REQUEST.with_settings(replicates="auto", trials=10), spec=SEEDED)
+
+    assert (plan.race, plan.budget.trials) == (True, 5)
+    with pytest.raises(ConfigurationError, match="at least 10: 5 of them are kept for the race"):
+        make_plan(REQUEST.with_settings(replicates="auto", trials=9), spec=SEEDED)
+
+
+def test_the_spread_of_replicates_is_known_from_two_on() -> None:
+    trials = (trial(0, 0.5), trial(1, 0.4), trial(2, 0.5, of=0), trial(3, 0.7, of=1), trial(4, 0.5, of=1))
+
+    first, second = replicated(Objective(metric="loss", direction=Direction.MINIMIZE), trials)
+
+    assert (first.trial.number, first.runs) == (1, 2)
+    assert first.spread == pytest.approx(0.1414, abs=1e-4)
+    assert (second.trial.number, second.runs, second.spread) == (0, 1, None)
 
 
 @pytest.mark.parametrize(
