@@ -146,9 +146,7 @@ def _plan_rows(document: dict[str, Any]) -> Iterator[tuple[str, object]]:
     yield "objective", f"{objective['direction']} {objective['metric']} ({document['objective_source']})"
     yield from (("and", f"{other['direction']} {other['metric']}") for other in document["objectives"][1:])
     yield from (("constraint", constraint) for constraint in document["constraints"])
-    race = ", the worse half left out after each seed" if document["race"] else ""
-    replicates = f"the best {document['replicates']}{race}" if document["replicates"] else None
-    yield from _given(("replicates", replicates), ("evaluated with", document["evaluate_with"]))
+    yield from _given(("replicates", _replicates(document)), ("evaluated with", document["evaluate_with"]))
     weighed = WEIGHED[ObjectivePer(document["weighed_by"])]
     yield "sampler", f"{document['sampler']}, seed {document['seed']}{weighed}"
     yield "scheduler", document["scheduler"]
@@ -162,6 +160,11 @@ def _plan_rows(document: dict[str, Any]) -> Iterator[tuple[str, object]]:
     yield "time", f"{expected} ({estimate['basis']})"
     place = f"{record['tracking_uri']}, experiment {record['experiment']}, model {record['model']}"
     yield from (("results", document["study_dir"]), ("mlflow", place), ("fingerprint", document["fingerprint"][:16]))
+
+
+def _replicates(document: dict[str, Any]) -> str | None:
+    race = ", the worse half left out after each seed" if document["race"] else ""
+    return f"the best {document['replicates']}{race}" if document["replicates"] else None
 
 
 def _given(*rows: tuple[str, object]) -> Iterator[tuple[str, object]]:
