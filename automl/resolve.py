@@ -130,10 +130,10 @@ def _schema_facts(skill: Skill, status: SchemaStatus, space: SearchSpace, *, has
 
 
 def _with_fitting_batch(skill: Skill, spec: Spec, samples: int | None, devices: int) -> tuple[Spec, tuple[str, ...]]:
-    """Lower a batch size of the template that no step would fill; one that the user has set stays."""
+    """Lower a batch size that no step would fill, whoever has set it."""
     path = next((path for path in skill.keys.batch_size if spec.count(path) is not None), None)
     batch = spec.count(path) if path is not None else None
-    if path is None or batch is None or not samples or spec.origins.get(path) in {"override", "--spec"}:
+    if path is None or batch is None or not samples:
         return spec, ()
     most = max(samples // devices, 1)
     if batch <= most:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -56,7 +57,16 @@ notify_option = click.option(
 
 def print_json(document: object) -> None:
     """Print what a command with ``--json`` prints."""
-    click.echo(json.dumps(document, indent=2))
+    click.echo(json.dumps(_strict(document), indent=2, allow_nan=False))
+
+
+def _strict(value: object) -> object:
+    """Return a document with null for numbers that JSON does not have: NaN and the infinite ones."""
+    if isinstance(value, dict):
+        return {key: _strict(child) for key, child in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(child) for child in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def wrong_argument(where: str, found: str, expected: str, fix: str) -> ConfigurationError:

@@ -235,6 +235,8 @@ def _values_of(parameter: Mapping[str, Any]) -> str:
         return "{" + ", ".join(map(str, parameter["choices"])) + "}"
     beside = "".join(f"{'none' if value is None else value} | " for value in parameter["beside"])
     unit = f" {parameter['unit']}" if parameter["unit"] else ""
+    if parameter["low"] == parameter["high"]:
+        return f"{beside}{parameter['low']:g}{unit} (fixed)"
     return f"{beside}{parameter['low']:g} .. {parameter['high']:g}{unit}"
 
 

@@ -151,6 +151,19 @@ def sample_findings(plan: StudyPlan, data: Mapping[str, str]) -> Iterator[Findin
         yield good("samples", f"{found}: {samples // (batch * devices)} steps an epoch")
 
 
+def finite_findings(values: JsonValue, path: str = "") -> Iterator[Finding]:
+    """Refuse numbers of a spec that are not finite: neither the plan of a study nor a status file can hold them."""
+    if isinstance(values, dict):
+        for key, child in values.items():
+            yield from finite_findings(child, f"{path}.{key}" if path else key)
+    elif isinstance(values, list):
+        for place, child in enumerate(values):
+            yield from finite_findings(child, f"{path}[{place}]")
+    elif isinstance(values, float) and not math.isfinite(values):
+        fix = f"set a number with --set {path}=..., or null for none"
+        yield bad(f"spec {path}", str(values), expected="a finite number", fix=fix)
+
+
 def numbers(values: dict[str, JsonValue], name: str) -> Iterator[tuple[str, int]]:
     """Yield (parameter path, number) of the parameters whose last part is ``name`` and that hold a whole number."""
     for path, value in iterate_leaves(values):

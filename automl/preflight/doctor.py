@@ -22,6 +22,7 @@ from automl.preflight.data import (
     annotation_files,
     data_files,
     data_findings,
+    finite_findings,
     numbers,
     pending_folder,
     sample_findings,
@@ -214,6 +215,7 @@ def _study_findings(run: _Run, probe: ProbeResult) -> Iterator[Finding]:
     plan = run.plan
     yield from data_findings(plan, run.data, unreadable=probe.unreadable, pending=run.pending)
     yield from sample_findings(plan, run.data)
+    yield from finite_findings(plan.spec.values)
     for path, value in named_weights(plan.spec.values):
         yield check_weights(path, value)
     for problem in pending_downloads(plan.skill, plan.action, plan.spec):

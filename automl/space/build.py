@@ -205,7 +205,7 @@ class _Builder:
         only = made.from_unit(0.0)
         if made.size == 1 and asked is not None:
             # low == high pins the value, for trial 0 too.
-            return replace(made, default=only, reason=f"pinned to {only!r} by the user")
+            return replace(made, default=only, reason=f"fixed at {only!r} by --search: one value, no search")
         if made.size == 1 and only == made.default:
             self._leave_out(path, f"its schema leaves one value, {only!r}")
             return None

@@ -16,7 +16,7 @@ from automl.errors import ConfigurationError, Problem
 from automl.skill.fields import kind_of
 from automl.spec.data import map_data
 from automl.spec.model import Spec, iterate_leaves, lay_over
-from automl.spec.overrides import check_paths, flatten, unchecked_paths
+from automl.spec.overrides import check_paths, closest, flatten, unchecked_paths
 from automl.spec.special import WordKind, word_kind
 from automl.spec.train_schema import TrainSchema, read_train_schema
 from automl.spec.typed import typed_values
@@ -161,16 +161,29 @@ def override_problems(
 def _spec_problems(
     skill: Skill, action: str, spec: Spec, schema: TrainSchema, *, replaced: Collection[str | None]
 ) -> list[Problem]:
-    """Return a problem for each value of the user's spec that the schema excludes, and the skill's template has not."""
+    """Return a problem for each value of the user's spec that the schema excludes, and the skill's template has not.
+
+    A key that nothing knows is a problem too.
+    """
     has_own = action in skill.templates or bool(schema.default)
     own = build_spec(skill, action, schema=schema) if has_own else Spec(values={})
     replaced = {*replaced, skill.gpu_spec_key, skill.node_spec_key}
-    return [
+    known = known_paths(own, schema, skill, action)
+    paths = [path for path, _ in iterate_leaves(spec.values) if path not in replaced]
+    unknown = [path for path in paths if (found := check_paths([path], known, where="")).problems or found.warnings]
+    return [_unknown_key(path, spec, known) for path in unknown] + [
         Problem(where=f"--spec {path}", found=kind_of(spec.get(path)), expected=expected, fix="correct it in the spec")
         for path, leaf in schema.leaves.items()
         if path not in replaced and spec.has(path) and not (own.has(path) and own.get(path) == spec.get(path))
         if (expected := expected_value(leaf, spec.get(path))) is not None
     ]
+
+
+def _unknown_key(path: str, spec: Spec, known: Collection[str]) -> Problem:
+    close = closest(path, known)
+    fix = f"did you mean {close}?" if close else f"take it out, or pass it on unchecked: --set +{path}={spec.get(path)}"
+    found = "a parameter that neither the template nor the schema has"
+    return Problem(where=f"--spec {path}", found=found, expected="an existing parameter", fix=fix)
 
 
 def _schema(skill: Skill, action: str) -> TrainSchema | None:

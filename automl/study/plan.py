@@ -62,7 +62,7 @@ def plan_study(request: StudyRequest, parts: StudyParts, machine: Machine | None
     if not is_tuned:
         once = [LeftOut(path=p.path, reason="training once: nothing is searched") for p in searched.parameters]
         searched = SearchSpace(parameters=(), left_out=(*once, *searched.left_out), fixed=searched.fixed)
-    points, fewer = searched.size, []
+    points, fewer = searched.size, [] if is_tuned else _without_effect(request)
     if points < trials:
         fewer = [f"the space has {counted(int(points), 'point')}: no need for {trials} trials"]
     limits = {limit.name: getattr(request, limit.name) for limit in dataclasses.fields(Budget)}
@@ -101,6 +101,16 @@ def plan_study(request: StudyRequest, parts: StudyParts, machine: Machine | None
     return dataclasses.replace(plan, fingerprint=fingerprint(plan))
 
 
+def _without_effect(request: StudyRequest) -> list[str]:
+    """Return a note on the settings of a search that the user gives where training runs once."""
+    names = {"search"} | ({"trials", "sampler", "scheduler", "replicates"} & set(request.explicit))
+    if request.source is None:
+        names |= {"trials", "sampler", "scheduler", "replicates"}
+    given = [name for name in sorted(names) if getattr(request, name) not in {None, (), 1}]
+    options = ", ".join(f"--{name}" for name in given)
+    return [f"{options}: without effect, training runs once"] if given else []
+
+
 def record_name(request: StudyRequest, parts: StudyParts) -> str:
     """Return what experiment and model are called: skill, objective and data, ``depth_net_mono-val_d1-demo``.
 
@@ -130,17 +140,16 @@ def decide_resources(
     cpus = machine.cpus if machine else None
     wanted = request.gpus_per_trial
     if wanted is None:
-        in_spec = spec.get(skill.gpu_spec_key) if skill.gpu_spec_key and spec.has(skill.gpu_spec_key) else 1
+        key = skill.gpu_spec_key if skill.gpu_spec_key and spec.has(skill.gpu_spec_key) else None
+        in_spec = spec.get(key) if key is not None else 1
         wanted = float(in_spec) if isinstance(in_spec, int) and in_spec > 0 else 1.0
+        if gpus is not None and wanted > max(gpus, 1) and spec.origins.get(key or "") in {"override", "--spec"}:
+            raise _too_many_gpus(
+                f"--set {key}" if spec.origins[key or ""] == "override" else f"--spec {key}", wanted, gpus
+            )
         wanted = min(wanted, float(gpus)) if gpus is not None else wanted
     elif gpus is not None and wanted > gpus:
-        problem = Problem(
-            where="--gpus-per-trial",
-            found=f"{wanted:g} GPUs for each trial",
-            expected=f"at most {gpus}: that is what this machine offers",
-            fix="lower it, use --ray-address for a cluster, or 0 to train on the CPU",
-        )
-        raise ConfigurationError.from_problems([problem], subject="the resources")
+        raise _too_many_gpus("--gpus-per-trial", wanted, gpus)
     fitting = 1
     if gpus is not None and cpus is not None:
         slots = gpus / wanted + 1e-9 if wanted > 0 else cpus / (request.cpus_per_trial or 1)
@@ -156,6 +165,16 @@ def decide_resources(
         threads_per_trial=max(1, int(share)),
         nodes_per_trial=request.nodes_per_trial or 1,
     )
+
+
+def _too_many_gpus(where: str, wanted: float, gpus: int) -> ConfigurationError:
+    problem = Problem(
+        where=where,
+        found=f"{wanted:g} GPUs for each trial",
+        expected=f"at most {gpus}: that is what this machine offers",
+        fix="lower it, use --ray-address for a cluster, or --gpus-per-trial 0 to train on the CPU",
+    )
+    return ConfigurationError.from_problems([problem], subject="the resources")
 
 
 def fingerprint(plan: StudyPlan) -> str:

@@ -20,7 +20,8 @@ TOY = """--set train.num_epochs=0|--set train.optim.lr=-1|--set train.optim.mome
     |--set train.num_epochs=0 --set foo=3 --request 5_epochs|--set train.resume_training_checkpoint_path=/no/such.pth
     |--data train=/no/such.txt|--data train|--data test=/no/such.txt
     |--spec /no/such.yaml|--spec broken.yaml|--spec list.yaml|--spec epochs.yaml|--spec rate.yaml
-    |--spec nan.yaml --policy off|--spec rate.yaml --set train.num_epochs=0
+    |--spec nan.yaml --policy off|--spec unknown.yaml|--set +train.foo=.nan|--set +train.foo=[1,-.inf]
+    |--spec rate.yaml --set train.num_epochs=0
     |--search nosuch|--search train.optim.lr=3..1|--search train.optim.lr=0..1:log|--search train.*=1..2
     |--search train.optim.lr=a..b|--search model.hidden_units=1.5..2.5|--search results_dir
     |--metric nosuch|--objective nosuch|--objective val/r2 --objective val/r2|--objective val/r2:up
@@ -32,12 +33,21 @@ TOY = """--set train.num_epochs=0|--set train.optim.lr=-1|--set train.optim.mome
     |--results file/results|--require-search --policy off
     |--replicates -1|--replicates some|--replicates auto --trials 9"""
 OTHERS = ["toy/nosuch", "--skill /no/such", *(f"--skill {BAD / name}" for name in ("schema_not_json", "no_actions"))]
-DEPTH = """--set train.num_epochs=0|--set train.optim.lr=-1|--set model.encoder=vitx|--set foo=3
+DEPTH = """--set train.num_epochs=0|--set train.num_gpus=64|--set train.optim.lr=-1|--set model.encoder=vitx|--set foo=3
     |--data train=/no/such.txt|--data val=.|--set model.mono_backbone.pretrained_path=/no/such.pth
     |--data train=list.yaml --set train.optim.lr=-1"""
 
 
 RATES = [(name, f"train: {{optim: {{lr: {lr}}}}}\n") for name, lr in (("rate", "-1"), ("nan", ".nan"))]
+
+
+SPECS = [
+    ("broken", "a: ["),
+    ("list", "- 1\n"),
+    ("epochs", "train: {num_epochs: none}\n"),
+    ("unknown", "train: {optim: {beta3: 0.9}}\nfoo: 1\n"),
+    *RATES,
+]
 
 
 def split(texts: str) -> list[str]:
@@ -48,7 +58,7 @@ def split(texts: str) -> list[str]:
 def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files that set-ups name, and a run that ends where it would start something."""
     (tmp_path / "file").touch()
-    for name, text in (("broken", "a: ["), ("list", "- 1\n"), ("epochs", "train: {num_epochs: none}\n"), *RATES):
+    for name, text in SPECS:
         (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
+
 from automl.cli.app import run_command_line
 from tests.automl.launch.fake_engine import install_engine
 from tests.automl.skill.packages import skill_with_download
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 
 def test_the_review_names_everything_a_person_wants_to_know(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -51,6 +51,35 @@ def test_what_is_understood_of_a_request_and_what_is_not_have_keys_of_their_own(
     shown = capsys.readouterr().out
     assert shown.count("we would rather not tune") == 1
     assert "not runnable: 1 problem" in shown
+
+
+def test_a_number_that_json_does_not_have_is_null_and_a_problem(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["plan", "toy/quick", "--results", str(tmp_path), "--json", "--set", "+train.foo=.nan"]
+
+    assert run_command_line(arguments) == 0
+    shown = capsys.readouterr().out
+    document = json.loads(shown, parse_constant=pytest.fail)
+    assert '"foo": null' in shown
+    assert [(p["where"], p["found"]) for p in document["not_runnable"]] == [("spec train.foo", "nan")]
+
+
+def test_what_has_no_effect_on_one_training_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["plan", "toy/quick", "--results", str(tmp_path), "--json", "--policy", "off"]
+
+    run_command_line([*arguments, "--trials", "7", "--search", "train.optim.lr"])
+    assert "--search, --trials: without effect, training runs once" in json.loads(capsys.readouterr().out)["reasons"]
+    run_command_line(arguments)
+    assert not any("without effect" in reason for reason in json.loads(capsys.readouterr().out)["reasons"])
+
+
+def test_one_value_is_shown_as_fixed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run_command_line(["plan", "toy/quick", "--results", str(tmp_path), "--search", "train.optim.lr=1e-3..1e-3"])
+
+    shown = capsys.readouterr().out
+    assert "0.001 (fixed)" in shown
+    assert "fixed at 0.001 by --search" in " ".join(shown.split())
 
 
 def test_show_commands_prints_a_script_and_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
