@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.markdown import wrap
-from benchmarks.search import suite_a, suite_b, suite_c, suite_d, suite_e, tables
+from benchmarks.search import suite_a, suite_b, suite_c, suite_d, suite_e, suite_f, suite_g, tables
 from benchmarks.search.plots import draw_epochs, draw_regret
 
 HERE = Path(__file__).parent
@@ -54,9 +54,15 @@ def _run(seeds: int, processes: int) -> None:
     file = RESULTS / "suite_a.jsonl"
     few = range(max(seeds // 2, 1))
     suite_a.run_all(suite_a.settings(ALL, range(seeds), workers=1, equal_start=False), file, processes)
-    suite_a.run_all(suite_a.settings(ALL, few, workers=4, equal_start=False), file, processes)
+    suite_a.run_all(suite_a.settings(ALL, range(seeds), workers=4, equal_start=False), file, processes)
     suite_a.run_all(suite_a.settings(ALL, few, workers=1, equal_start=True), file, processes)
-    for name, suite in (("suite_b", suite_b), ("suite_c", suite_c), ("suite_e", suite_e)):
+    for name, suite in (
+        ("suite_b", suite_b),
+        ("suite_c", suite_c),
+        ("suite_e", suite_e),
+        ("suite_f", suite_f),
+        ("suite_g", suite_g),
+    ):
         if not (RESULTS / f"{name}.json").exists():
             results: dict[Any, Any] = suite.run_all(list(few), processes)
             _store(RESULTS / f"{name}.json", results)
@@ -87,17 +93,13 @@ def _load(name: str) -> dict[Any, Any]:
 def _readme() -> str:
     measured = suite_a.read(RESULTS / "suite_a.jsonl")
     parts = [HEAD, _versions()]
-    for title, workers, equal in (
-        ("one worker, each method with its own start", 1, False),
-        ("four asynchronous workers in virtual time", 4, False),
-        ("one worker, every method with the start of ours", 1, True),
+    for title, workers, equal, seeds in (
+        ("one worker, each method with its own start", 1, False, FEW_SEEDS),
+        ("four asynchronous workers in virtual time", 4, False, SMALL_SEEDS),
+        ("one worker, every method with the start of ours", 1, True, SMALL_SEEDS),
     ):
         chosen = suite_a.complete(
-            {
-                s: r
-                for s, r in measured.items()
-                if (s.workers, s.equal_start, s.seed < FEW_SEEDS) == (workers, equal, True)
-            }
+            {s: r for s, r in measured.items() if (s.workers, s.equal_start, s.seed < seeds) == (workers, equal, True)}
         )
         if chosen:
             name = f"regret_w{workers}{'_equal' if equal else ''}.png"
@@ -105,11 +107,13 @@ def _readme() -> str:
             parts += [f"## Suite A: {title}", suite_a.table_of(chosen), f"![{title}]({name})"]
             parts += ["Where a peer is better by more than 0.01 on the mean over seeds:", suite_a.losses_of(chosen)]
     sequential = {s: r for s, r in measured.items() if s.workers == 1 and not s.equal_start}
-    more = suite_a.complete(sequential)
-    if len({s.seed for s in more}) > FEW_SEEDS:
-        parts += ["## Suite A: every seed, the methods that ran on all of them", suite_a.table_of(more)]
-        parts += [suite_a.losses_of(more)]
-    first = suite_a.complete({s: r for s, r in sequential.items() if s.seed == 0}, (*suite_a.METHODS, *suite_a.SLOW))
+    parallel = {s: r for s, r in measured.items() if s.workers > 1}
+    for runs, fewest, title in ((sequential, FEW_SEEDS, "one worker"), (parallel, SMALL_SEEDS, "four workers")):
+        more = suite_a.complete(runs)
+        if len({s.seed for s in more}) > fewest:
+            parts += [f"## Suite A: {title}, every seed, the methods that ran on all of them", suite_a.table_of(more)]
+            parts += ["Where a peer is better by more than 0.01 on the mean over seeds:", suite_a.losses_of(more)]
+    first = suite_a.complete({s: r for s, r in sequential.items() if s.seed == 0})
     if any(s.method in suite_a.SLOW for s in first):
         parts += ["## Suite A: one seed, with the slow peers (`--slow`)", suite_a.table_of(first)]
     few = {s: r for s, r in sequential.items() if s.seed < FEW_SEEDS}
@@ -153,6 +157,14 @@ def _other_suites() -> list[str]:
             "## Suite D: time to a proposal",
             (suite_d.__doc__ or "").strip().removeprefix("Suite D: ").capitalize() + "\n\n" + words + ".",
         ]
+    timed, raced = _load("suite_f"), _load("suite_g")
+    for measured, suite, title in (
+        (timed, suite_f, "Suite F: trials that take different times"),
+        (raced, suite_g, "Suite G: choosing the winner"),
+    ):
+        if measured:
+            about = (suite.__doc__ or "").strip().partition(": ")[2]
+            parts += [f"## {title}", about[0].upper() + about[1:], suite.table_of(measured)]
     earlier = _load("suite_e")
     if earlier:
         parts += ["## Suite E: earlier studies", (suite_e.__doc__ or "").strip().removeprefix("Suite E: ").capitalize()]
@@ -179,9 +191,9 @@ HEAD = """# Samplers and stopping rules, measured
     pip install -r benchmarks/search/requirements.txt
     python -m benchmarks.search
 
-That takes about 17 minutes of processor time, so under 9 minutes on two idle cores: suite A 8 times the 91 s of one
-seed, B 72 s, C 90 s, D 3 s, E 2 minutes (processor times, measured one by one at a load of about 10). Suites B and E
-were run with 4 seeds here.
+That takes about 20 minutes of processor time, so 10 minutes on two idle cores: suite A 8 times the 91 s of one seed, B
+72 s, C 90 s, D 3 s, E 2 minutes, F a minute, G 20 s (processor times of 2 seeds, measured one by one). Each table says
+how many seeds it rests on here; not every method was run on all.
 
 Regret is 0 for the best configuration of a table and 1 for the median one. A method sees one random replicate per
 trial; the configuration with the best observation is chosen and scored by the mean of its replicates. Intervals are

@@ -15,7 +15,7 @@ from automl.samplers.searcher import Searcher
 from automl.study.model import Budget, Direction, Objective, Resources
 from automl.study.trial import TrialResult, TrialState
 from benchmarks.search.method import Method
-from benchmarks.search.peers import RayOptuna, SyneTune
+from benchmarks.search.peers import RayOptuna, Smac, SyneTune
 from benchmarks.search.penalised import PenalisedSampler
 
 if TYPE_CHECKING:
@@ -125,12 +125,14 @@ class Peer(Method):
 
 
 def make_method(name: str, space: SearchSpace, seed: int, starts: list[dict[str, Any]]) -> Method:
-    """Return a method by name: ``ours:NAME``, ``optuna:tpe|gp|random|cmaes``, ``ray:optuna``, ``syne:bore|kde``."""
+    """Return a method by name, ``ours:SAMPLER``, ``optuna:tpe|gp|random|cmaes``, or one of `suite_a.METHODS`."""
     family, _, kind = name.partition(":")
     if family == "ours":
         return Ours(kind, space, seed, starts)
     if family == "ray":
         return RayOptuna(space, seed, starts)
+    if family == "smac":
+        return Smac(space, seed, starts)
     if family == "syne":
         return SyneTune(kind, space, seed, starts)
     samplers = {

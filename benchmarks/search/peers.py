@@ -1,9 +1,11 @@
-"""Peers with searchers of their own: Ray Tune's OptunaSearch and Syne Tune, as objects, without their runners."""
+"""Peers with searchers of their own: Ray Tune's OptunaSearch, Syne Tune and SMAC3, as objects, without runners."""
 
 from __future__ import annotations
 
 import importlib.util
 import random
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +16,11 @@ from benchmarks.search.method import Method
 if TYPE_CHECKING:
     from automl.space.parameters import Parameter, SearchSpace
 
-PACKAGES = {"ray": "ray", "syne": "syne_tune"}
+PACKAGES = {"ray": "ray", "syne": "syne_tune", "smac": "smac"}
+
+
+_TRIALS = 30
+"""Of a run: SMAC3's initial design depends on it."""
 
 
 def is_installed(method: str) -> bool:
@@ -74,7 +80,7 @@ class SyneTune(Method):
         random.seed(seed)
         np.random.seed(seed)  # noqa: NPY002 - see above
         searcher = {"bore": Bore, "kde": KernelDensityEstimator}[kind]
-        config = {p.path: _domain(p) for p in space.parameters}
+        config = {p.path: domain_of(p) for p in space.parameters}
         self._search = searcher(config_space=config, points_to_evaluate=starts or None, random_seed=seed)
         self._asked = 0
 
@@ -91,7 +97,51 @@ class SyneTune(Method):
             self._search.on_trial_complete(trial_id=number, config=config, metric=-value)
 
 
-def _domain(parameter: Parameter) -> Any:  # noqa: ANN401 - Syne Tune's
+class Smac(Method):
+    """SMAC3's facade for hyperparameter optimisation: a random forest, with its defaults.
+
+    Args:
+        space: What is searched.
+        seed: Of the facade.
+        starts: Points that every method begins with; empty for its own start.
+    """
+
+    def __init__(self, space: SearchSpace, seed: int, starts: list[dict[str, Any]]) -> None:
+        from ConfigSpace import Categorical, ConfigurationSpace, Float, Integer  # noqa: PLC0415 - only where compared
+        from smac import HyperparameterOptimizationFacade, Scenario  # noqa: PLC0415 - see above
+
+        if starts:
+            raise ValueError("SMAC3 is compared with its own start only")
+        config = ConfigurationSpace(seed=seed)
+        for p in space.parameters:
+            number = Integer if p.is_integer else Float
+            config.add(Categorical(p.path, p.choices) if p.choices else number(p.path, p.bounds, log=p.log))
+        self._folder = tempfile.TemporaryDirectory()
+        scenario = Scenario(
+            config, n_trials=_TRIALS, deterministic=True, seed=seed, output_directory=Path(self._folder.name)
+        )
+        self._facade = HyperparameterOptimizationFacade(scenario, _never_called, overwrite=True, logging_level=False)
+
+    def ask(self) -> tuple[Any, dict[str, Any]]:
+        """Return its next suggestion."""
+        info = self._facade.ask()
+        found = {name: value.item() if hasattr(value, "item") else value for name, value in dict(info.config).items()}
+        return info, found
+
+    def tell(self, handle: Any, value: float | None, *, is_stopped: bool = False) -> None:  # noqa: ANN401, ARG002
+        """Report a value; it minimises. A diverged trial has crashed."""
+        from smac.runhistory import StatusType, TrialValue  # noqa: PLC0415 - see above
+
+        status = StatusType.CRASHED if value is None else StatusType.SUCCESS
+        self._facade.tell(handle, TrialValue(cost=-(value or 0.0), status=status), save=False)
+
+
+def _never_called(config: object, seed: int = 0) -> float:
+    raise NotImplementedError(f"{config} with seed {seed}: it is asked and told")
+
+
+def domain_of(parameter: Parameter) -> Any:  # noqa: ANN401 - Syne Tune's
+    """Return a parameter as Syne Tune has it."""
     from syne_tune.config_space import choice, loguniform, randint, uniform  # noqa: PLC0415 - see above
 
     if parameter.choices:
