@@ -137,7 +137,7 @@ class Smac(Method):
 
 
 def _never_called(config: object, seed: int = 0) -> float:
-    raise NotImplementedError(f"{config} with seed {seed}: it is asked and told")
+    raise NotImplementedError(f"{config} with seed {seed}: SMAC3 is asked for trials here")
 
 
 def domain_of(parameter: Parameter) -> Any:  # noqa: ANN401 - Syne Tune's

@@ -1,8 +1,8 @@
 """The sampler of a study that knows earlier ones: one Gaussian process over all of them.
 
 It proposes from the first trial after the template on, without an initial design. What is worth trying is decided as in
-`automl.samplers.gaussian_process.sampler`. An earlier study whose values follow no pattern is left out. All are dropped
-once the first values here contradict them: then the study is searched as if there were none.
+`automl.samplers.gaussian_process.sampler`. An earlier study whose values follow no pattern is left out. None is
+used while the first values here contradict them: then the study is searched as if there were none.
 """
 
 from __future__ import annotations
@@ -48,15 +48,14 @@ _MOST_POINTS = 90
 """Observations of earlier studies that are kept, so that a proposal takes milliseconds."""
 _FEWEST_OF_STUDY = 6
 _CENTRES = 5
-_CHECKED = 6
-"""After so many values the earlier studies are not dropped any more; those that mislead are weighed down by the fit."""
+_CHECKED = 12
+"""So many of the first values decide whether earlier studies are used; later the fit weighs down what misleads."""
 _TWO = 2
 # Logarithms of the odds, that the values of a study follow a pattern, and that the first values here contradict it.
 _SHAPE = 3.0
 # So many values weigh as much as earlier studies do in how large a difference is.
 _OWN_UNIT = 4.0
-_CONTRADICTION = {2: -4.5}
-_LATER_CONTRADICTION = -3.0
+_EARLY_CONTRADICTION, _CONTRADICTION = -4.5, -3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,17 +117,17 @@ class TransferSampler(Sampler):
         if sources is None:
             return False
         data = training_data_from(history)
+        count = min(len(data.values), _CHECKED)
+        if count < _TWO:
+            return True
+        features = self._encoder.features(self._points(data))[:count]
+        values = _own_scores(sources, data.values[:count], data.diverged[:count])
         kernel = with_equal_correlations(sources.kernel)
-        features = self._encoder.features(self._points(data))
-        for count in range(_TWO, min(len(features), _CHECKED) + 1):
-            values = _own_scores(sources, data.values[:count], data.diverged[:count])
-            odds = log_evidence(features[:count], values, sources.data.part(sources.finite), kernel, self._groups)
-            if odds < _CONTRADICTION.get(count, _LATER_CONTRADICTION):
-                return False
-        return True
+        odds = log_evidence(features, values, sources.data.part(sources.finite), kernel, self._groups)
+        return odds >= (_EARLY_CONTRADICTION if count == _TWO else _CONTRADICTION)
 
     def agreement(self, history: History) -> dict[str, Agreement]:
-        """Return how alike each earlier study and this one are so far, by the name of the study; empty once dropped.
+        """Return how alike each earlier study and this one are so far, by its name; empty where none is used.
 
         The correlation is that of the last proposal, which does not know the value that came last.
         """
