@@ -35,6 +35,7 @@ FEWEST_STUDIES = 2
 MOST_STUDIES = 15
 FEWEST_TRIALS = 5
 _MOST_TRIALS = 60
+_SHOWN_ORIGINS = frozenset({OriginKind.EARLIER_STUDY, OriginKind.TRACKED_STUDY, OriginKind.RECIPE})
 _INDEX = re.compile(r"(?P<list>.+)\[(?P<index>\d+)\]")
 
 
@@ -112,9 +113,10 @@ def described(
     used = [f"{s.name}{f' on {s.data}' if s.data else ''} ({counted(len(s.trials), 'trial')})" for s in earlier]
     if used:
         return (f"it learns from earlier studies: {', '.join(used)} (--no-warm-start: from none)",)
-    points = [str(o) for o in origins if o.kind in {OriginKind.EARLIER_STUDY, OriginKind.TRACKED_STUDY}]
+    points = [str(o) for o in origins if o.kind in _SHOWN_ORIGINS]
     if points:
-        return (f"after the template it tries {' and '.join(points)} (--no-warm-start: neither)",)
+        unless = "neither" if points[1:] else "not"
+        return (f"after the template it tries {' and '.join(points)} (--no-warm-start: {unless})",)
     return ("it takes nothing from earlier studies (--no-warm-start)",) if is_switched_off else ()
 
 

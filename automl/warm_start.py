@@ -1,7 +1,8 @@
 """Give a plan what earlier studies of the same skill know: their observations, or good points to try first.
 
 With two comparable studies or more the plan keeps what they measured, and its sampler learns from that (see
-`automl.transfer`). Else good points of earlier studies follow the template in its first trials.
+`automl.transfer`). Else good points of earlier studies follow the template in its first trials; where there are none,
+those of `automl.recipes`.
 
 They come from the studies that the user names, else from where `automl.earlier_studies` looks. The plan names each.
 Studies that the user names are used as they are; of the others those count that have ended, and for points those that
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from automl.earlier_studies import find_earlier_studies
 from automl.errors import ConfigurationError, Problem
+from automl.recipes import recipe_points
 from automl.request.policy import Route
 from automl.storage.study_directory import read_study, why_unreadable
 from automl.study.causes import Origin, OriginKind
@@ -62,7 +64,10 @@ def with_earlier_points(request: StudyRequest, plan: StudyPlan, place: RunLocati
         kept = {study.name for study in earlier}
         unused = studies.sentences({history.name: few for history in studies.histories if history.name not in kept})
         return dataclasses.replace(plan, earlier=earlier, reasons=(*plan.reasons, *described(earlier), *unused))
-    return _with_points(plan, found_points(plan, studies), studies.sentences({}))
+    points = found_points(plan, studies)
+    if not points and studies.original is None and studies.began_with is None:
+        points = recipe_points(plan)
+    return _with_points(plan, points, studies.sentences({}))
 
 
 def _with_points(

@@ -117,6 +117,7 @@ def _architecture(values: Mapping[str, Any]) -> model.Architecture:
         keys=model.SpecKeys(**known["keys"]),
         checkpoints=model.CheckpointNaming(**known["checkpoints"]),
         actions=model.ActionRules(**{**known["actions"], "inherited": MappingProxyType(inherited)}),
+        recipes=tuple(model.Recipe(**recipe) for recipe in known.get("recipes", ())),
         model_loader=known.get("model_loader"),
         model_output=model.ModelOutput(**known.get("model_output", {})),
         data_check=known.get("data_check"),

@@ -196,6 +196,16 @@ class ModelOutput:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """Values of a published training, and for which specs they were published."""
+
+    source: str
+    values: Mapping[str, bool | float | str]
+    given: tuple[str, ...] = ()
+    where: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Architecture:
     """Everything that is known of an architecture beyond its schemas."""
 
@@ -204,6 +214,7 @@ class Architecture:
     keys: SpecKeys = field(default_factory=SpecKeys)
     checkpoints: CheckpointNaming = field(default_factory=CheckpointNaming)
     actions: ActionRules = field(default_factory=ActionRules)
+    recipes: tuple[Recipe, ...] = ()
     model_loader: str | None = None
     model_output: ModelOutput = field(default_factory=ModelOutput)
     data_check: str | None = None

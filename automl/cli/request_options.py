@@ -174,7 +174,7 @@ _STUDY_OPTIONS = (
         metavar="STUDY",
         help="Try the best trials of a study first: its directory, or its name in the results folder. Repeatable.",
     ),
-    click.option("--no-warm-start", is_flag=True, help="Take nothing from earlier studies [auto looks for some]."),
+    click.option("--no-warm-start", is_flag=True, help="Take nothing from earlier studies and recipes [auto does]."),
     click.option(
         "--studies",
         multiple=True,

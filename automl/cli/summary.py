@@ -14,6 +14,7 @@ from automl.storage.final_status import read_settled
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_evaluations
 from automl.study.evaluation import ActionStatus, Evaluation
+from automl.study.last_epochs import last_epochs
 from automl.study.model import Direction
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def _best_rows(result: StudyResult, directory: Path) -> Iterator[tuple[str, obje
     first = next((trial for trial in result.trials if trial.number == 0), None)
     if first is not None and first is not best:
         yield "against trial 0", _against(first.values.get(metric), value, direction)
+    yield from _epoch_row(result, value)
     for r in result.replicated:
         side = "worse than in the search" if r.gap > 0 else "better than in the search"
         selected = format_measure(r.trial.values[metric])
@@ -65,6 +67,14 @@ def _best_rows(result: StudyResult, directory: Path) -> Iterator[tuple[str, obje
     if best.checkpoint:
         yield "checkpoint", directory / best.checkpoint
     yield from _command_row(directory)
+
+
+def _epoch_row(result: StudyResult, value: float) -> Iterator[tuple[str, object]]:
+    """Yield by how much the best epoch of the best trial is better than its last ones."""
+    if (last := last_epochs(result)) is not None:
+        side = "better" if last.gap >= 0 else "worse"
+        seen = f"mean of the last {last.count} epochs {format_measure(last.mean)}"
+        yield "best epoch", f"{format_measure(value)}, {seen}: {format_measure(abs(last.gap))} {side} by its choice"
 
 
 def _command_row(directory: Path) -> Iterator[tuple[str, object]]:

@@ -13,6 +13,7 @@ from automl.html_report.study_facts import title_of
 from automl.study.cost import WEIGHED
 from automl.study.earlier import agreement_rows
 from automl.study.events import StudyEnded
+from automl.study.last_epochs import last_epochs
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
@@ -62,6 +63,9 @@ def summary(facts: StudyFacts) -> Section:
     else:
         state = f"{first.state.lower()}, {first.reason}" if first else "it has not ended"
         rows.append((_FIRST, None, f"not comparable: {state}"))
+    if (last := last_epochs(facts.result)) is not None:
+        by_choice = f"{_compared(facts, value, last.mean)}, by the choice of its epoch"
+        rows.append((f"its last {last.count} epochs, mean", last.mean, by_choice))
     if facts.constant is not None:
         rows.append(("a constant prediction", facts.constant, _compared(facts, value, facts.constant)))
     for role, found in facts.evaluations.items():

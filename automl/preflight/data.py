@@ -34,7 +34,8 @@ _BATCH_ALIASES = ("batch_size", "train_batch_size")
 def pending_folder(request: InputSettings, results: Path) -> Path | None:
     """Return the folder that the run makes before its first trial; None where there is nothing left to make."""
     folder = _prepared_folder(request, results)
-    return folder if folder is not None and not folder.exists() else None
+    is_read = folder is not None and any("{prepared}" in p or str(folder) in p for p in request.data.values())
+    return folder if is_read and folder is not None and not folder.exists() else None
 
 
 def with_prepared_paths(request: StudyRequest, results: Path) -> StudyRequest:

@@ -20,6 +20,8 @@ class OriginKind(StrEnum):
     """A good trial of an earlier study in a results folder."""
     TRACKED_STUDY = "tracked_study"
     """A good trial of an earlier study on the tracking server."""
+    RECIPE = "recipe"
+    """The values of a published training."""
     GIVEN = "given"
     """Given with the plan."""
     PRIOR = "prior"
@@ -73,8 +75,9 @@ class Origin:
                 return f"earlier study {self.study}, trial {self.parent} ({self.detail})"
             case OriginKind.TRACKED_STUDY:
                 return f"earlier study {self.study} on the tracking server, trial {self.parent} ({self.detail})"
-            case OriginKind.GIVEN:
-                return self.detail or self.kind.value
+            case OriginKind.RECIPE | OriginKind.GIVEN:
+                of = "recipe of " if self.kind is OriginKind.RECIPE else ""
+                return f"{of}{self.detail or self.kind.value}"
             case _:
                 return self.kind.value
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
+from automl.earlier_studies import Source
 from automl.errors import ConfigurationError
 from automl.request.location import RunLocation
 from automl.request.study_request import StudyRequest
@@ -16,13 +18,16 @@ from automl.samplers.registry import make_searcher
 from automl.storage.history_file import shared_history, write_histories
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan, write_plan
+from automl.storage.study_history import read_history
 from automl.study.evaluation import RecordLocation
 from automl.study.trial import TrialResult, TrialState
+from automl.transfer import observed, why_not
 from tests.automl.storage.recorded import write_result
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from automl.study.earlier import StudyHistory
     from automl.study.model import StudyPlan
 
 REQUEST = StudyRequest(skill="toy", name="example").with_settings(trials=3)
@@ -207,3 +212,82 @@ def test_a_parameter_that_has_become_a_choice_keeps_the_trials_with_one_of_its_v
 
     assert as_choice.earlier == ()  # two trials of one study are too few
     assert "fewer than" not in " ".join(as_choice.reasons)
+
+
+def test_two_studies_that_run_at_once_do_not_use_each_other(tmp_path: Path) -> None:
+    write_study(tmp_path, "ended", seed=1)
+    for seed in (2, 3):
+        write_study(tmp_path, f"running{seed}", seed=seed)
+        running = TrialResult(number=8, state=TrialState.RUNNING, assignment={}, directory="trials/0008")
+        write_result(StudyPaths(tmp_path / f"running{seed}"), running)
+
+    plan = make_plan(REQUEST, RunLocation(results=tmp_path))
+
+    assert plan.earlier == ()
+    assert "running2 (it has not ended)" in plan.reasons[-1]
+    assert "running3 (it has not ended)" in plan.reasons[-1]
+
+
+def test_of_two_hundred_studies_fifteen_are_kept_the_rest_unread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_study(tmp_path, "study", seed=1)
+    history = read_history(tmp_path / "study")
+    many = [replace(history, name=f"s{i:03d}", fingerprint=f"{i}", started_s=float(i)) for i in range(200)]
+    loaded: list[str] = []
+
+    def load(one: StudyHistory) -> StudyHistory:
+        loaded.append(one.name)
+        return one
+
+    sources = [Source(one, partial(load, one), is_named=True) for one in many]
+    monkeypatch.setattr("automl.earlier_studies._of_places", lambda _: sources)
+
+    plan = make_plan(REQUEST.with_settings(studies=("many",)), RunLocation(results=tmp_path / "none"))
+
+    assert [study.name for study in plan.earlier] == [f"s{i:03d}" for i in range(185, 200)]
+    assert len(loaded) == 15
+
+
+def test_of_ten_thousand_trials_the_first_sixty_are_kept(tmp_path: Path) -> None:
+    write_study(tmp_path, "study", seed=1)
+    history = read_history(tmp_path / "study")
+    first = history.trials[0]
+    long = replace(history, trials=tuple(replace(first, number=i, value=i / 1e4) for i in range(10_000)))
+
+    kept = observed(make_plan(REQUEST, RunLocation(results=tmp_path / "none")), long)
+
+    assert kept is not None
+    assert [trial.value for trial in kept.trials] == [i / 1e4 for i in range(60)]
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), float("inf")])
+def test_a_study_without_finite_values_is_not_kept(tmp_path: Path, value: float | None) -> None:
+    write_study(tmp_path, "study", seed=1)
+    history = read_history(tmp_path / "study")
+    hopeless = replace(history, trials=tuple(replace(trial, value=value) for trial in history.trials))
+
+    assert observed(make_plan(REQUEST, RunLocation(results=tmp_path / "none")), hopeless) is None
+
+
+def test_a_linear_range_that_has_become_logarithmic_keeps_its_trials(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        write_study(tmp_path, f"room{seed}", seed=seed, search=("train.optim.lr=0.001..0.1",))
+
+    plan = make_plan(REQUEST.with_settings(search=("train.optim.lr=0.001..0.1:log",)), RunLocation(results=tmp_path))
+
+    assert [len(study.trials) for study in plan.earlier] == [8, 8]
+
+
+def test_studies_that_were_evaluated_with_other_figures_do_not_compare(tmp_path: Path) -> None:
+    write_study(tmp_path, "room1", seed=1)
+    history = read_history(tmp_path / "room1")
+    plan = make_plan(REQUEST, RunLocation(results=tmp_path / "none"))
+    spec = plan.spec.with_values({"val.crop_size": [70, 70], "val.workers": 8}, origin="test")
+    other = replace(history, fixed={**history.fixed, "val.crop_size": [518, 518], "val.workers": 0})
+
+    assert (
+        why_not(other, replace(plan, spec=spec))
+        == "it was evaluated with val.crop_size [518, 518], here it is [70, 70]"
+    )
+    assert not why_not(replace(other, fixed={**other.fixed, "val.crop_size": [70, 70]}), replace(plan, spec=spec))

@@ -10,6 +10,7 @@ import pytest
 from automl.errors import LaunchError
 from automl.preflight.data import (
     describe_data,
+    pending_folder,
     prepare_data,
     with_prepared_paths,
 )
@@ -68,3 +69,11 @@ def test_the_review_says_that_data_will_be_made(tmp_path: Path) -> None:
     (row,) = describe_data(REQUEST, tmp_path)
 
     assert (row["split"], row["samples"]) == ("train", "made before the first trial")
+
+
+def test_data_of_the_users_own_in_place_of_the_prepared_ones_leave_nothing_to_make(tmp_path: Path) -> None:
+    own = REQUEST.with_settings(data={"train": str(tmp_path / "train.txt")})
+
+    assert pending_folder(own, tmp_path) is None
+    assert pending_folder(REQUEST, tmp_path) == pending_folder(with_prepared_paths(REQUEST, tmp_path), tmp_path)
+    assert pending_folder(REQUEST, tmp_path) is not None
