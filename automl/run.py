@@ -217,8 +217,9 @@ def _close_record(directory: StudyPaths, recorders: Tracker, mlflow: MlflowTrack
     try:
         recorders.close()
     finally:
-        with recorded(directory.root):
-            write_record(directory, mlflow.describe(), results)
+        if directory.events_file.is_file():  # a study that was moved or deleted is not made again
+            with recorded(directory.root):
+                write_record(directory, mlflow.describe(), results)
 
 
 def _import_early() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from automl.errors import LaunchError
 from automl.storage.deletion import links_out_of
+from automl.storage.paths import StudyPaths
 from automl.study.events import Measured, StudyStarted
 from automl.tracking.versions import collect_environment
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from automl.storage.paths import StudyPaths
     from automl.study.model import StudyPlan
     from automl.study.trial import Measurement
 
@@ -63,6 +63,10 @@ def recorded(root: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        events_file = StudyPaths(root).events_file
+        if isinstance(error, FileNotFoundError) and (error.filename == str(events_file) or not root.is_dir()):
+            gone = f"the study directory {root} was moved or deleted while the study ran"
+            raise LaunchError(f"{gone}; if it lies elsewhere now, continue with: automl resume THERE") from error
         cause = os.strerror(error.errno) if error.errno else str(error)
         raise LaunchError(
             f"the study directory {root} cannot be written ({cause}); what it holds is kept: make room or make it"

@@ -17,6 +17,7 @@ from automl.storage.event_log import EventLog
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan
 from automl.storage.study_directory import read_evaluations, read_record, read_state, read_study
+from automl.storage.working_folder import leave_deleted_folder
 from automl.study.events import FileAttached, HandedOver, ModelRegistered
 from automl.tracking.data_fingerprint import evaluation_data
 from automl.tracking.mlflow.folder import MlflowFolder
@@ -43,11 +44,13 @@ def hand_over(evaluator: Evaluator) -> StudyBest | None:
     from automl.html_report.page import write_report  # noqa: PLC0415 - plotly and pandas, at the end only
 
     root, paths = evaluator.root, StudyPaths(evaluator.root)
+    leave_deleted_folder()
     log = EventLog(paths.events_file)
     best = _kept_best(root)
     has_checkpoint = best is not None and bool(best.checkpoint)
     if has_checkpoint:
         evaluator.best()
+        leave_deleted_folder()
     evaluator.record(log)
     if best is not None and has_checkpoint:
         log.append(ModelRegistered(request=model_version(best, paths)))

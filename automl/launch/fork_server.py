@@ -80,7 +80,7 @@ class Server:
 
     def serve(self) -> None:
         """Serve until no client and no job is left. Returns in the server only, never in a supervisor or a trial."""
-        while time.monotonic() < self._ends_at_s:
+        while not self._is_over():
             for descriptor, _ in self._poller.poll(_SWEEP_TICK_MS if self._has_strays else _TICK_MS):
                 if descriptor == self._listener.fileno():
                     self._accept()
@@ -91,10 +91,18 @@ class Server:
             self._reap()
             if self._has_strays:
                 self._end_strays()
-            if self._connections or self._supervisors.keys() - {self._spare}:
-                self._ends_at_s = time.monotonic() + _LINGER_S
             if self._spare is None and time.monotonic() >= self._spare_at_s:
                 self._spare = self._fork_supervisor()
+
+    def _is_over(self) -> bool:
+        """Tell whether it has not been needed for a while.
+
+        The clock alone never decides: the server may have got no processor since it looked last.
+        """
+        if self._connections or self._supervisors.keys() - {self._spare}:
+            self._ends_at_s = time.monotonic() + _LINGER_S
+            return False
+        return time.monotonic() >= self._ends_at_s and not self._poller.poll(0)
 
     def _accept(self) -> None:
         connection, _ = self._listener.accept()

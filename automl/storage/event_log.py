@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import json
 import mmap
 import os
@@ -91,7 +92,7 @@ class EventLog:
             if self._handle is None:
                 self._handle = _open(self._file)
             elif not _is_same(self._file, self._handle):
-                raise FileNotFoundError(f"{self._file.name} was moved or deleted meanwhile")
+                raise FileNotFoundError(errno.ENOENT, "moved or deleted meanwhile", str(self._file))
             os.write(self._handle, line)
             if not isinstance(event, Measured):
                 os.fsync(self._handle)

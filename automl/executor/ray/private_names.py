@@ -92,7 +92,8 @@ def slim_start() -> Iterator[None]:
         changed = without_agents(command) if process_type == _RAYLET else list(command)
         # A signal to the driver's process group is the driver's to answer: Ray's servers live until it ends them.
         own_group = [program] if (program := shutil.which("setsid")) else []
-        return start_process([*own_group, *changed], process_type, *arguments, **options)
+        # Its workers are started in its folder, and that of the driver may be deleted.
+        return start_process([*own_group, *changed], process_type, *arguments, cwd="/", **options)
 
     with _replaced((services, "start_ray_process", start), *((node.Node, helper, _no_helper) for helper in _HELPERS)):
         yield

@@ -98,14 +98,15 @@ def execute_study(
 
 @contextlib.contextmanager
 def _suspended_by_errors(loop: StudyLoop) -> Iterator[None]:
-    """Record in the event log what cut the study off."""
+    """Record in the event log what cut the study off, if it can still be written."""
     try:
         yield
-    except AutomlError as error:
-        loop.suspend(EndReason(kind=EndKind.ERROR, detail=error.headline))
-        raise
-    except KeyboardInterrupt:
-        loop.suspend(EndReason(kind=EndKind.SIGNAL))
+    except (AutomlError, KeyboardInterrupt) as error:
+        end = EndReason(kind=EndKind.SIGNAL)
+        if isinstance(error, AutomlError):
+            end = EndReason(kind=EndKind.ERROR, detail=error.headline)
+        with contextlib.suppress(OSError):
+            loop.suspend(end)
         raise
 
 

@@ -1,4 +1,4 @@
-"""Looks after a study while Ray Tune has the main thread: clock, stop requests, signals, and Ray's own servers."""
+"""Looks after a study while Ray Tune has the main thread: clock, stop requests, signals, Ray's servers, this folder."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
-from automl.errors import LaunchError
+from automl.errors import AutomlError, LaunchError
 from automl.executor.ray.private_names import ray_is_alive
 from automl.executor.recording import recorded
+from automl.storage.working_folder import leave_deleted_folder
 from automl.study.ends import EndKind, EndReason
 
 if TYPE_CHECKING:
@@ -57,8 +58,8 @@ class Watch:
         """Watch while Tune runs.
 
         Raises:
-            LaunchError: Ray's node process has died, whatever Tune made of it is the cause; or the watch could not
-                write what it had to.
+            AutomlError: what went wrong, whatever Tune made of it: Ray's node process has died, or the study or the
+                watch could not write what it had to.
         """
         import ray  # noqa: PLC0415 # after the session has set its environment
 
@@ -68,11 +69,15 @@ class Watch:
         thread.start()
         try:
             yield
-        except (LaunchError, SystemError, RuntimeError, OSError, ray.exceptions.RayError) as error:
+        except Exception as error:
+            own = self._error or own_error_in(error)
             # The watch looks twice a second; what Tune says of a dead server may come before.
-            if error is self._error or (self._error is None and ray_is_alive()):
+            of_ray = isinstance(error, (SystemError, RuntimeError, OSError, ray.exceptions.RayError))
+            if own is None and of_ray and not ray_is_alive():
+                own = self._lost()
+            if own is None or own is error:
                 raise
-            raise self._error or self._lost() from error
+            raise own from error
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -87,6 +92,7 @@ class Watch:
                 with contextlib.suppress(queue.Empty):
                     if (number := self._signals.get(timeout=_INTERVAL_S)) is None:
                         return
+                leave_deleted_folder()
                 with recorded(self._root):
                     if number is not None:
                         self._loop.interrupt(at_once=number == signal.SIGTERM)
@@ -110,6 +116,14 @@ class Watch:
         if self._error is not None:
             raise self._error
         self._signals.put(number)
+
+
+def own_error_in(error: BaseException) -> AutomlError | None:
+    """Return our error, raised inside of Tune, that an error is or was made of; None where there is none."""
+    found: BaseException | None = error
+    while found is not None and not isinstance(found, AutomlError):
+        found = found.__cause__ or found.__context__
+    return found
 
 
 def _leave() -> None:

@@ -11,12 +11,12 @@ import logging
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl.errors import LaunchError, Problem
 from automl.storage.legacy import upgrade_log
 from automl.storage.paths import make_folder
+from automl.storage.working_folder import leave_deleted_folder
 from automl.study.evaluation import RecordLocation
 from automl.study.events import Measured, StudyStarted, StudySuspended
 from automl.tracking.base import Tracker
@@ -130,6 +130,7 @@ def start_writer(
         OSError: the process could not be started or its log not be opened.
     """
     make_folder(folder.root, below=folder.study.root)
+    leave_deleted_folder()
     program = [sys.executable, "-P", "-m", "automl.tracking.mlflow.writer"]
     command = [*program, str(folder.study.root), experiment, str(delay_s)]
     # The second for MLflow itself: its registry looks there for the logged model of a version.
@@ -143,18 +144,8 @@ def start_writer(
             stdout=log,
             stderr=log,
             env=environment,
-            cwd=_working_folder(folder),
             start_new_session=True,
         )
-
-
-def _working_folder(folder: MlflowFolder) -> Path | None:
-    """Return the writer's working folder: None for that of this process, unless it is gone, where MLflow would end."""
-    try:
-        Path.cwd()
-    except FileNotFoundError:
-        return folder.root
-    return None
 
 
 def sync(study: StudyPaths, tracking_uri: str, experiment: str, *, timeout_s: float = SYNC_LIMIT_S) -> tuple[str, ...]:

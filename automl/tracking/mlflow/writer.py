@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl.storage.paths import StudyPaths, make_folder
+from automl.storage.working_folder import leave_deleted_folder
 from automl.tracking.mlflow.folder import MlflowFolder
 
 if TYPE_CHECKING:
@@ -136,18 +137,19 @@ def main(arguments: list[str]) -> int:
         # A thread: a store that answers slowly, or a large file, is nothing that a metric waits for.
         files = threading.Thread(target=_send_files, args=(file_uploader, has_log, orders), daemon=True)
         files.start()
-        if _send_log(uploader, orders):
+        if _send_log(uploader, orders, folder.study.events_file):
             has_log.set()
             files.join(orders.left_s)
     return 0 if folder.is_complete(tracking_uri) else _UNSENT_STATUS
 
 
-def _send_log(uploader: Uploader, orders: _Orders) -> bool:
+def _send_log(uploader: Uploader, orders: _Orders, log: Path) -> bool:
     """Send the log until the order to finish; return whether the server has it to its end."""
     from automl.tracking.mlflow.uploader import UnreachableError  # noqa: PLC0415 # 3 s
 
     failures = 0
-    while not orders.is_late():
+    while not orders.is_late() and log.is_file():  # a study that was moved or deleted is not made again
+        leave_deleted_folder()
         is_last = orders.finish.is_set()  # what is in the log now is all that is to be sent
         try:
             if uploader.send_pending():

@@ -46,6 +46,25 @@ def test_a_server_ends_when_no_client_holds_it() -> None:
     wait_until_gone(tag, limit_s=20.0)
 
 
+def test_a_server_that_gets_no_processor_for_long_does_not_end_under_its_clients() -> None:
+    late = "iter(range(0, 1 << 40, 100)).__next__"
+    code = (
+        "import types; from automl.launch import fork_server; fork_server._FIRST_CLIENT_LIMIT_S = 1e12;"
+        f"fork_server.time = types.SimpleNamespace(monotonic={late}); fork_server.main()"
+    )
+    tag = unique_tag()
+    client = ForkServerClient(
+        secrets.token_hex(8), command=(sys.executable, "-c", code), environment={"AUTOML_TRIAL": tag}
+    )
+    client.start()
+
+    time.sleep(1.5)
+
+    assert servers(tag) == 1
+    client.close()
+    wait_until_gone(tag, limit_s=20.0)
+
+
 def test_a_second_client_joins_the_server_that_runs() -> None:
     tag, session = unique_tag(), secrets.token_hex(8)
     clients = [server(tag, session) for _ in range(2)]

@@ -20,18 +20,20 @@ from automl.launch.processes import find_leftovers
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_results
 from automl.study.events import TrialEnded, TrialStarted
-from automl.study.trial import FailureKind, TrialState
+from automl.study.trial import FailureKind, Measurement, TrialState
 from automl.trial.task import study_tag
 from tests.automl.executor.toy_study import ListSearcher, ListTracker, ThresholdRule, toy_location, toy_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from automl.executor.loop import StudyLoop
     from automl.storage.event_log import Entry
     from automl.study.result import StudyResult
 from automl.study.trial import TrialResult
 
 MODES = ("good", "nan", "fail", "hang", "deaf", "good")
+GONE = "deleted meanwhile"
 RAY_MEMORY_LIMIT = "RAY_memory_usage_threshold"
 SECRET = "nvapi-not-for-anybody"  # noqa: S105 # made up
 
@@ -50,6 +52,7 @@ class SocketTracker(ListTracker):
         self.token_modes: set[int] = set()
         self.started_s: list[float] = []
         self.ended_s: list[float] = []
+        self.folders: set[str] = set()
 
     def record(self, entry: Entry) -> None:
         super().record(entry)
@@ -58,6 +61,9 @@ class SocketTracker(ListTracker):
         elif isinstance(entry.event, TrialEnded):
             self.ended_s.append(time.monotonic())
             self.look_around()
+            if (here := Path.cwd()).name == GONE:
+                here.rmdir()
+                os.chdir("/")  # as the study's own watch would, some time later
 
     def look_around(self) -> None:
         token = Path(os.environ["RAY_AUTH_TOKEN_PATH"])
@@ -81,6 +87,8 @@ class SocketTracker(ListTracker):
         line = " ".join(process.cmdline())
         self.command_lines.add(line)
         self.fork_servers += "automl.launch.fork_server" in line
+        if process.pid != os.getpid():
+            self.folders.add(process.cwd())
 
 
 class Finished(NamedTuple):
@@ -100,7 +108,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     qualities = (0.3, 0.4, 0.5, 0.1, 0.7, 0.8)
     searcher = ListSearcher([{"mode": mode, "quality": q} for mode, q in zip(MODES, qualities, strict=True)])
     tracker = SocketTracker()
-    capture = root / "output"
+    capture, before_run = root / "output", Path.cwd()
+    (root / GONE).mkdir()
+    os.chdir(root / GONE)
     # A machine that others have filled: Ray's own memory monitor would end healthy trials there.
     os.environ[RAY_MEMORY_LIMIT] = "0.02"
     os.environ["NGC_API_KEY"] = SECRET
@@ -117,6 +127,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
                 trackers=[tracker],
             )
         finally:
+            os.chdir(before_run)
             del os.environ[RAY_MEMORY_LIMIT], os.environ["NGC_API_KEY"]
             for descriptor, before in enumerate(saved, start=1):
                 os.dup2(before, descriptor)
@@ -187,6 +198,11 @@ def test_ray_runs_none_of_the_helpers_that_a_study_does_not_need(finished: Finis
     assert any("raylet" in line for line in finished.tracker.command_lines)
     programs = [" ".join(line.split()[:4]) for line in finished.tracker.command_lines]
     assert [program for program in programs if any(name in program for name in names)] == []
+
+
+def test_no_process_stays_in_the_folder_where_the_study_was_started(finished: Finished) -> None:
+    assert "/" in finished.tracker.folders
+    assert not {folder for folder in finished.tracker.folders if GONE in folder}
 
 
 def test_a_secret_of_the_environment_is_in_no_file_and_no_command_line(finished: Finished) -> None:
@@ -266,6 +282,29 @@ def test_ray_starts_and_the_study_is_opened_at_the_same_time_once_the_trainer_is
     )
 
     assert began == [0]
+
+
+def test_a_study_that_is_moved_while_it_runs_ends_with_one_sentence_and_is_not_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(_: object, loop: StudyLoop, *__: object) -> None:
+        task = loop.next_task()
+        assert task is not None
+        (tmp_path / "study").rename(tmp_path / "moved")
+        loop.measured(task.number, Measurement(epoch=0, values={"val/d1": 0.5}))
+
+    monkeypatch.setattr(ray_study, "ray_session", lambda *_: contextlib.nullcontext(tmp_path))
+    monkeypatch.setattr(ray_study, "_run", run)
+
+    with pytest.raises(LaunchError, match=r"study was moved or deleted while the study ran; if it lies elsewhere now"):
+        execute_study(
+            toy_plan(tmp_path / "skill", trials=1),
+            toy_location(tmp_path),
+            searcher=ListSearcher([{"mode": "good", "quality": 0.5}]),
+            scheduler=ThresholdRule(),
+        )
+
+    assert not (tmp_path / "study").exists()
 
 
 @pytest.mark.parametrize(("count", "said"), [(1, "ended 1 process that"), (2, "ended 2 processes that")])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 import time
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NoReturn, cast
 
 import pytest
 
@@ -60,6 +61,26 @@ def test_what_the_watch_cannot_write_ends_a_study_that_waits(loop: _Loop, tmp_pa
 
     with pytest.raises(LaunchError, match=r"cannot be written \(No space left on device\)"):
         _wait_under(Watch(cast("StudyLoop", loop), tmp_path))
+
+
+def test_of_an_error_that_tune_has_wrapped_our_own_is_raised(loop: _Loop, tmp_path: Path) -> None:
+    with pytest.raises(LaunchError, match="no room"), Watch(cast("StudyLoop", loop), tmp_path).running():
+        _fail_in_tune()
+
+
+def _fail_in_tune() -> None:
+    """Raise as Tune does what is raised in its callbacks."""
+    with contextlib.ExitStack() as stack:
+        stack.push(_wrap)
+        raise LaunchError("no room")
+
+
+def _wrap(*_: object) -> NoReturn:
+    raise _TuneError
+
+
+class _TuneError(Exception):
+    """Stands for what Tune raises of errors in its callbacks."""
 
 
 def _wait_under(watch: Watch) -> None:
