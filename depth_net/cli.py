@@ -90,6 +90,9 @@ def preload() -> None:
 
     for action in ("check", "train"):
         import_action(action)
+    from depth_net.training.compile_cache import import_compiler  # noqa: PLC0415 - imports PyTorch
+
+    import_compiler()
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -36,6 +36,7 @@ from depth_net.training.baseline import ConstantBaseline, OutputSpread
 from depth_net.training.captured_step import CapturedStep
 from depth_net.training.divergence import DivergenceMonitor
 from depth_net.training.graceful_stop import is_between_steps
+from depth_net.training.normalization import Normalization
 from depth_net.training.random_state import random_state, restore_random_state
 
 if TYPE_CHECKING:
@@ -92,6 +93,8 @@ class DepthTask(LightningModule):
         self._recorder = recorder
         self._captured: CapturedStep | None = None
         self._total_steps = total_steps
+        augmentation = config.dataset.train_dataset.augmentation
+        self.normalization = Normalization(augmentation.input_mean, augmentation.input_std)
         self._loss = loss_of(model.model_type, config.train.relative_loss)
         limits = resolve_depth_range(config.dataset.min_depth, config.dataset.max_depth)
         self.metrics = DepthMetrics(model.model_type, min_depth_m=limits.min_m, max_depth_m=limits.max_m)
@@ -164,7 +167,7 @@ class DepthTask(LightningModule):
         return loss
 
     def _train_loss(self, image: Tensor, target: Tensor, valid: Tensor) -> Tensor:
-        predicted = self.model(image)
+        predicted = self.model(self.normalization(image))
         with torch.autocast(self.device.type, enabled=False):
             return self._loss(predicted.float(), target, valid)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +21,9 @@ os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # Tests run side by side: threads that spin while they wait for each other would take the processor from other tests.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# What runs keep for each other is not mixed with what the user's own runs keep.
+_CACHE = tempfile.TemporaryDirectory(prefix="depth_net_cache_")
+os.environ["DEPTH_NET_CACHE"] = _CACHE.name
 # A skill that names an image runs in Docker where an engine answers: tests choose theirs, never the machine's own.
 os.environ["DOCKER_HOST"] = "unix:///nonexistent/automl-tests.sock"
 

@@ -6,6 +6,7 @@ what it costs on the real data set. Needs OpenCV.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -23,6 +24,14 @@ PASSES = 8
 this benchmark of a few steps it must not."""
 SCALES = ((2, 12.0), (12, 30.0), (80, 60.0))
 """(blur in pixels, contrast) of each layer of an image."""
+
+
+def write_apart(folder: Path, count: int) -> Path:
+    """Do what `write_photographs` does in another process: one that has started OpenCV's threads cannot be forked."""
+    writer = multiprocessing.get_context("fork").Process(target=write_photographs, args=(folder, count))
+    writer.start()
+    writer.join()
+    return write_photographs(folder, count)
 
 
 def write_photographs(folder: Path, count: int) -> Path:

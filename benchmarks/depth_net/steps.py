@@ -19,11 +19,13 @@ from depth_net.model.depth_anything import DepthAnything
 from depth_net.model.family import ModelType
 from depth_net.model.resize import Resize
 from depth_net.training.captured_step import CapturedStep, CudaRecorder
+from depth_net.training.normalization import Normalization
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 MAX_DEPTH_M = 10.0
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 WARM_UP_STEPS = 5
 
 Batch = tuple[Tensor, Tensor, Tensor]
@@ -234,16 +236,17 @@ def _idle_share(marks: list[tuple[Any, Any]]) -> float:
 
 def prefetch(batches: Iterable[Any], device: torch.device) -> Iterator[Batch]:
     """Copy the next batch to the device while the current one is trained on; repeats the loader for ever."""
+    normalization = Normalization(MEAN, DEVIATION).to(device)
     if device.type != "cuda":
         for batch in _repeat(batches):
-            yield batch["image"], batch["target"][:, 0], batch["valid"][:, 0]
+            yield normalization(batch["image"]), batch["target"][:, 0], batch["valid"][:, 0]
         return
     copies = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def start(batch: Any) -> Batch:  # noqa: ANN401  # a batch of the loader, or of another one with the same keys
         with torch.cuda.stream(copies):
             image, target, valid = (batch[key].to(device, non_blocking=True) for key in ("image", "target", "valid"))
-            return image, target[:, 0], valid[:, 0]
+            return normalization(image), target[:, 0], valid[:, 0]
 
     stream = _repeat(batches)
     coming = start(next(stream))

@@ -31,6 +31,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from benchmarks.depth_net.steps import (
+    DEVIATION,
+    MEAN,
     VARIANTS,
     Batch,
     Compiled,
@@ -48,7 +50,6 @@ from depth_net.model.family import ModelType
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 FILES = 512
 
 
@@ -59,8 +60,11 @@ def main() -> None:
     if options.threads:
         torch.set_num_threads(options.threads)
     device = torch.device(options.device)
-    _prepare(device)
     started = time.monotonic()
+    if options.data == "files":
+        # Before the device is used: processes that cannot be forked import PyTorch again, for half a minute and more.
+        _start_first_loader(options, device)
+    _prepare(device)
     facts = _describe_machine(options, device)
     print(f"ready to measure after {time.monotonic() - started:.0f} s", flush=True)
     print("  ".join(f"{name} {value}" for name, value in facts.items()), flush=True)
@@ -122,7 +126,23 @@ def _made_on_device(batch_size: int, size: int, device: torch.device) -> Iterato
         yield images, depth, depth > 0
 
 
-def _loader(batch_size: int, options: argparse.Namespace, device: torch.device) -> Iterable[Any]:
+_LOADERS: dict[int, Iterable[Any]] = {}
+"""By batch size; their processes stay."""
+
+
+def _start_first_loader(options: argparse.Namespace, device: torch.device) -> None:
+    from depth_net.data.loaders import one_thread, pinning_for, start_processes  # noqa: PLC0415  # as below
+
+    batch_size = _pairs(options)[0][1]
+    with one_thread(), pinning_for(0 if device.type == "cuda" else None):
+        loader = _loader(batch_size, options, device)
+        start_processes(loader)
+    _LOADERS[batch_size] = loader
+
+
+def _loader(batch_size: int, options: argparse.Namespace, device: torch.device) -> Any:  # noqa: ANN401  # needs OpenCV
+    if batch_size in _LOADERS:
+        return _LOADERS[batch_size]
     from depth_net.data.loaders import build_loader  # noqa: PLC0415  # needs OpenCV, which a GPU host may lack
 
     return build_loader(
@@ -135,12 +155,12 @@ def _loader(batch_size: int, options: argparse.Namespace, device: torch.device) 
 
 
 def _dataset(options: argparse.Namespace) -> Any:  # noqa: ANN401  # its class needs OpenCV
-    from benchmarks.depth_net.photographs import PASSES, write_photographs  # noqa: PLC0415
+    from benchmarks.depth_net.photographs import PASSES, write_apart  # noqa: PLC0415
     from depth_net.config.dataset import DataSource  # noqa: PLC0415
     from depth_net.data.dataset import build_dataset  # noqa: PLC0415
 
     return build_dataset(
-        [DataSource(dataset_name="NYUDV2", data_file=str(write_photographs(options.files, options.count)))] * PASSES,
+        [DataSource(dataset_name="NYUDV2", data_file=str(write_apart(options.files, options.count)))] * PASSES,
         split="train",
         model_type=ModelType.METRIC,
         crop_size=(options.size, options.size),

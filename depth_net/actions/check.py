@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from depth_net.config.choices import DepthKind, EvalCrop
 from depth_net.config.dataset import DEPTH_SCALES
 from depth_net.data.annotations import Row, count_without_depth
+from depth_net.data.checked_files import Measured, remembered
 from depth_net.data.families import (
     DatasetClass,
     DepthRange,
@@ -226,20 +227,38 @@ def _check_source(config: ExperimentConfig, split: SplitName, index: int, sample
     findings.extend(_column_findings(rows, entry, split, where))
     if findings:
         return _SourceOutcome(tuple(findings), (), rows)
-    facts = inspect_rows(pick_rows(rows, samples), entry, _limits(config, entry))
+    measured = _measure(rows, entry, _limits(config, entry), samples)
+    facts = measured.facts
     named_like = recognise(depths, model_type)
     left_out = 0 if split == "infer" else count_without_depth(Path(source.data_file).expanduser())
     is_named = bool(source.dataset_name)
     summary = SourceSummary(where, entry, len(rows), facts, named_like, is_named=is_named, left_out=left_out)
     findings.extend(_folder_findings(source, split, where))
-    findings.extend(_all_findings(rows, summary, _limits(config, entry)))
+    findings.extend(_all_findings(rows, summary, measured, _limits(config, entry)))
     return _SourceOutcome(tuple(findings), (summary,), rows)
 
 
-def _all_findings(rows: Sequence[Row], summary: SourceSummary, limits: DepthRange) -> Iterator[Finding]:
+def _measure(rows: Sequence[Row], entry: DatasetClass, limits: DepthRange, samples: int) -> Measured:
+    """Read a few rows, and compare sizes in many more, unless the former already differ."""
+    sampled, compared = pick_rows(rows, samples), pick_rows(rows, _COMPARED_SIZES)
+
+    def measure() -> Measured:
+        facts = inspect_rows(sampled, entry, limits)
+        return Measured(facts, () if facts.unreadable else size_mismatches(compared))
+
+    if not all(map(entry.reads_by_itself, sampled)):
+        return measure()
+    lines = [row.line for row in (*sampled, *compared)]
+    files = [file for row in (*sampled, *compared) for file in entry.files_of(row)]
+    return remembered(f"{entry.rules} {limits} {len(sampled)} {lines}", files, measure)
+
+
+def _all_findings(
+    rows: Sequence[Row], summary: SourceSummary, measured: Measured, limits: DepthRange
+) -> Iterator[Finding]:
     where, facts = summary.where, summary.facts
     yield from _sample_findings(facts, where)
-    yield from _size_findings(rows, facts, where)
+    yield from _size_findings(measured.mismatches, min(len(rows), _COMPARED_SIZES), where)
     yield from _value_findings(facts, summary, limits)
 
 
@@ -334,12 +353,9 @@ def _sample_findings(facts: SampleFacts, where: str) -> Iterator[Finding]:
         yield _error(f"{where}.data_file", found, "readable images and ground truth of equal size", "repair the files")
 
 
-def _size_findings(rows: Sequence[Row], facts: SampleFacts, where: str) -> Iterator[Finding]:
-    """Compare sizes in many more rows than are decoded, unless the sampled rows already differ."""
-    compared = pick_rows(rows, _COMPARED_SIZES)
-    mismatches = () if facts.unreadable else size_mismatches(compared)
+def _size_findings(mismatches: Sequence[str], compared: int, where: str) -> Iterator[Finding]:
     if mismatches:
-        found = f"{len(mismatches)} of {len(compared)} lines whose files do not fit: {'; '.join(mismatches[:_SHOWN])}"
+        found = f"{len(mismatches)} of {compared} lines whose files do not fit: {'; '.join(mismatches[:_SHOWN])}"
         yield _error(f"{where}.data_file", found, "image and ground truth of equal size", "repair or remove the lines")
 
 

@@ -137,6 +137,10 @@ class SplitConfig(Section):
     workers: Whole = setting(8, "Loader processes, at most; capped by the processors and the size of the split.", ge=0)
     pin_memory: bool = setting(True, "Page-locked memory for copies to a GPU.")
     cache_mb: Whole = setting(512, "Memory for decoded samples, in MB per process; 0 decodes every time.", ge=0)
+    disk_cache_mb: Maybe[Annotated[Whole, Field(ge=0)]] = setting(
+        None,
+        "Disk space for decoded samples, which runs share, in MB; 0 keeps none, unset means what is free.",
+    )
     augmentation: Group[AugmentationConfig] = AugmentationConfig()
 
 

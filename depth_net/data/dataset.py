@@ -1,13 +1,15 @@
 """The samples of one split: annotation rows read, resized, cropped and normalised on demand.
 
 A sample is a pure function of the seed, the epoch and the row, so a run can be repeated whatever the number of loading
-processes. Sets small enough for ``cache_bytes`` keep their decoded and resized samples in memory. Batches are made in
-depth_net.data.loaders.
+processes. Decoded and resized samples are kept on disk (depth_net.data.decoded_store), and in memory too where the set
+is small enough for ``cache_bytes``. Batches are made in depth_net.data.loaders.
 """
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypedDict
 
@@ -16,9 +18,10 @@ import torch
 from torch.utils.data import Dataset
 
 from depth_net.config.choices import EvalCrop
-from depth_net.config.dataset import AugmentationConfig, DataSource, SplitName
+from depth_net.config.dataset import AugmentationConfig, DataSource, SplitConfig, SplitName
 from depth_net.data.annotations import Row, describe_bad_lines
 from depth_net.data.augmentation import augment, changes_size, draw_zoom
+from depth_net.data.decoded_store import Decoded, DecodedStore, open_store
 from depth_net.data.families import (
     DatasetClass,
     DepthRange,
@@ -29,11 +32,12 @@ from depth_net.data.families import (
     resolve_depth_range,
 )
 from depth_net.data.picture_sizes import picture_size
-from depth_net.data.readers import ImageArray, read_image
+from depth_net.data.readers import read_image
 from depth_net.data.rows import read_rows
 from depth_net.data.sources import resolve_source
 from depth_net.data.transforms import (
     Planes,
+    channels_first,
     crop_square,
     native_shape,
     normalize_image,
@@ -45,13 +49,18 @@ from depth_net.errors import DataError, SpecError
 from depth_net.model.family import ModelType
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    import numpy.typing as npt
     from torch import Tensor
 
     from depth_net.config.experiment import ExperimentConfig
 
+logger = logging.getLogger(__name__)
+
 _MEGABYTE = 1 << 20
+TINY_SET = 64
+"""Up to here, loading processes and kept samples cost more than they save."""
 SampleKey: TypeAlias = int | tuple[int, int]
 """A row number, or (epoch, row number); a bare row number means epoch 0."""
 REPEATED = -1
@@ -62,6 +71,7 @@ class Sample(TypedDict):
     """One image with its target. ``image`` is (3, H, W); the target is (1, H, W) in training, (1, native) otherwise."""
 
     image: Tensor
+    """In training 8 bits, see `depth_net.training.normalization`; otherwise the input of the model."""
     target: Tensor
     """Metres for metric, disparity for relative models; 0 where not valid."""
     valid: Tensor
@@ -86,6 +96,8 @@ class SampleSettings:
     normalize_depth: bool
     augmentation: AugmentationConfig
     cache_bytes: int
+    disk_bytes: int | None
+    """Most that the decoded set may take on disk; None leaves it to `open_store`."""
     seed: int
     whole_truth: bool = False
     """Every known value counts: neither boxes nor ranges."""
@@ -103,28 +115,13 @@ class SampleSettings:
         return native_shape(height, width) if self.native_size else resized_shape(height, width, self.cover_size)
 
 
-@dataclass(frozen=True, slots=True)
-class _Decoded:
-    """One row as the cache stores it."""
-
-    image: ImageArray
-    truth: GroundTruth | None
-    native: tuple[int, int]
-
-    @property
-    def nbytes(self) -> int:
-        truth_bytes = 0 if self.truth is None else self.truth.target.nbytes + self.truth.valid.nbytes
-        return self.image.nbytes + truth_bytes
-
-
 class DepthDataset(Dataset[Sample]):
     """Samples of one split, over all its sources in order."""
 
     def __init__(self, rows: Sequence[tuple[DatasetClass, Row]], settings: SampleSettings) -> None:
         self.settings = settings
         self._rows = tuple(rows)
-        self._cache: dict[int, _Decoded] = {}
-        self._fits_cache: bool | None = None
+        self._cache: dict[int, Decoded] = {}
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -158,24 +155,54 @@ class DepthDataset(Dataset[Sample]):
     @property
     def fits_cache(self) -> bool:
         """Whether all samples together fit into ``cache_bytes``, estimated from the size of the first one."""
-        if self._fits_cache is None:
-            budget = self.settings.cache_bytes
-            self._fits_cache = budget > 0 and len(self) * self._decode(0).nbytes <= budget
-        return self._fits_cache
+        return self._needed_bytes <= self.settings.cache_bytes
+
+    @cached_property
+    def _needed_bytes(self) -> int:
+        return len(self) * self._decode(0).nbytes
+
+    @cached_property
+    def _store(self) -> DecodedStore | None:
+        if len(self) <= TINY_SET or self.settings.disk_bytes == 0:
+            return None
+        store = open_store(self._key(), needed=self._needed_bytes, limit=self.settings.disk_bytes)
+        size = f"{self._needed_bytes / _MEGABYTE:.0f} MB"
+        place = f"are kept in {store.folder}" if store else "are not kept on disk"
+        logger.info("%s data: decoded samples (%s) %s", self.settings.split, size, place)
+        return store
+
+    def _key(self) -> Iterator[str]:
+        """Give all that decides what is decoded, besides the content of the files."""
+        settings = self.settings
+        resizes = not (settings.split == "train" and changes_size(settings.augmentation))
+        shape = (settings.cover_size, settings.native_size) if resizes else None
+        truth = (settings.limits, settings.normalize_depth, settings.whole_truth)
+        yield repr((settings.split == "train", shape, truth))
+        before = None
+        for entry, row in self._rows:
+            if entry is not before:
+                yield entry.rules
+                before = entry
+            yield f"{row.image}\n{row.depth}\n{row.mask}"
 
     @property
     def rows(self) -> tuple[tuple[DatasetClass, Row], ...]:
         """The dataset class and the annotation row of every sample."""
         return self._rows
 
-    def _decoded(self, index: int) -> _Decoded:
-        if not self.fits_cache:
-            return self._decode(index)
-        if index not in self._cache:
-            self._cache[index] = self._decode(index)
-        return self._cache[index]
+    def _decoded(self, index: int) -> Decoded:
+        if index in self._cache:
+            return self._cache[index]
+        if self._store is None:
+            decoded = self._decode(index)
+        else:
+            entry, row = self._rows[index]
+            decoded = self._store.get(index, entry.files_of(row), lambda: self._decode(index))
+        if self.fits_cache:
+            self._cache[index] = decoded
+        return decoded
 
-    def _decode(self, index: int) -> _Decoded:
+    def _decode(self, index: int) -> Decoded:
         """Read one row; resize it unless its size is random in every epoch."""
         settings = self.settings
         entry, row = self._rows[index]
@@ -187,14 +214,15 @@ class DepthDataset(Dataset[Sample]):
                 entry = replace(entry, crop=EvalCrop.NONE, limits=None)
             truth = load_ground_truth(row, entry, settings.limits, native, normalize=settings.normalize_depth)
             _require_same_size(row, native, truth)
+        is_pure = entry.reads_by_itself(row)
         if settings.split == "train" and changes_size(settings.augmentation):
-            return _Decoded(image, truth, native)
+            return Decoded(image, truth, native, is_pure)
         shape = settings.shape_of(*native)
         if settings.split == "train" and truth is not None:
             truth = GroundTruth(*resize_ground_truth(truth, shape))
-        return _Decoded(resize_image(image, shape), truth, native)
+        return Decoded(resize_image(image, shape), truth, native, is_pure)
 
-    def _training_planes(self, decoded: _Decoded, *, epoch: int, index: int) -> Planes:
+    def _training_planes(self, decoded: Decoded, *, epoch: int, index: int) -> Planes:
         settings = self.settings
         random = np.random.default_rng((settings.seed & 0xFFFFFFFF, epoch, index))
         truth = decoded.truth or _absent_truth(decoded.native)
@@ -213,8 +241,11 @@ class DepthDataset(Dataset[Sample]):
         return Planes(resize_image(planes.image, shape), target, valid)
 
     def _to_sample(self, planes: Planes, index: int, *, native: tuple[int, int]) -> Sample:
-        row = self._rows[index][1]
-        image = normalize_image(planes.image, self.settings.input_mean, self.settings.input_std)
+        row, settings = self._rows[index][1], self.settings
+        if settings.split == "train":
+            image: npt.NDArray[np.generic] = channels_first(planes.image)
+        else:
+            image = normalize_image(planes.image, settings.input_mean, settings.input_std)
         return Sample(
             image=torch.from_numpy(image),
             # Copies: an in-place change of a batch must not change the cache.
@@ -240,7 +271,7 @@ def dataset_of(
 
     Args:
         config: The spec.
-        split: Training and validation samples, which are read in every epoch, are cached in memory.
+        split: Training and validation samples, which are read in every epoch, are cached.
         seed: Start of all randomness.
         max_depth_m: Depth range of the model, which counts where the spec names none.
         whole_truth: Let every known value of the ground truth count, outside of boxes and ranges too.
@@ -263,10 +294,15 @@ def dataset_of(
         normalize_depth=dataset.normalize_depth,
         augmentation=section.augmentation if split == "train" else None,
         cache_bytes=section.cache_mb * _MEGABYTE if split in ("train", "val") else 0,
+        disk_bytes=_disk_bytes(section) if split in ("train", "val") else 0,
         seed=seed,
         whole_truth=whole_truth,
         native_size=native_size,
     )
+
+
+def _disk_bytes(section: SplitConfig) -> int | None:
+    return None if section.disk_cache_mb is None else section.disk_cache_mb * _MEGABYTE
 
 
 def build_dataset(  # noqa: PLR0913 - the keys of the spec, one to one
@@ -282,6 +318,7 @@ def build_dataset(  # noqa: PLR0913 - the keys of the spec, one to one
     normalize_depth: bool = False,
     augmentation: AugmentationConfig | None = None,
     cache_bytes: int = 0,
+    disk_bytes: int | None = 0,
     seed: int,
     whole_truth: bool = False,
     native_size: bool = False,
@@ -300,6 +337,7 @@ def build_dataset(  # noqa: PLR0913 - the keys of the spec, one to one
         normalize_depth: Stretch the ground truth of each image to [0, 1].
         augmentation: What happens to training samples; nothing by default and in the other splits.
         cache_bytes: Keep decoded samples in memory if the whole set needs at most this much.
+        disk_bytes: Keep them on disk if it needs at most this much; None means what `open_store` allows.
         seed: Start of all randomness.
         whole_truth: Every known value counts.
         native_size: Images keep their size, rounded to patches.
@@ -319,6 +357,7 @@ def build_dataset(  # noqa: PLR0913 - the keys of the spec, one to one
         normalize_depth=normalize_depth,
         augmentation=augmentation or AugmentationConfig(),
         cache_bytes=cache_bytes,
+        disk_bytes=disk_bytes,
         seed=seed,
         whole_truth=whole_truth,
         native_size=native_size,

@@ -9,7 +9,7 @@ is refused where the container takes its red channel. What a spec says beyond th
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -18,6 +18,7 @@ import numpy.typing as npt
 from depth_net.config.choices import DepthKind, EvalCrop
 from depth_net.config.dataset import DEPTH_SCALES
 from depth_net.data import readers
+from depth_net.data.picture_sizes import has_8_bits
 from depth_net.errors import DataError, SpecError
 from depth_net.model.family import ModelType
 
@@ -90,9 +91,27 @@ class DatasetClass:
         name = {DepthKind.DEPTH: "m", DepthKind.DISPARITY: "px", DepthKind.INVERSE_DEPTH: "1/m"}[self.kind]
         return f"value / {self.per_unit:g} {name}" if self.per_unit not in (None, 1.0) else f"value in {name}"
 
+    @property
+    def rules(self) -> str:
+        """All that decides what is made of a row's files, as one text that is the same in every process."""
+        named = [
+            (each.name, getattr(self, each.name)) for each in fields(self) if each.name not in ("read", "suffixes")
+        ]
+        return f"{self.read.__name__} {named}"
+
     def values_of(self, path: Path, size: tuple[int, int]) -> DepthArray:
         """Read the values of a file as stored, for an image of (height, width) ``size``."""
         return readers.read_raw_floats(path, size) if self.has_no_header else self.read(path)
+
+    def files_of(self, row: Row) -> tuple[Path, ...]:
+        """Return all files that the content of a row depends on."""
+        beside = [readers.diode_mask(row.depth)] if row.depth is not None and self.read is readers.read_diode else []
+        return (*(path for path in (row.image, row.depth, row.mask) if path is not None), *beside)
+
+    def reads_by_itself(self, row: Row) -> bool:
+        """Tell whether a row depends on its own files alone; 16-bit pictures depend on others beside them."""
+        pictures = [row.image, *([row.depth] if row.depth is not None and self.read is readers.read_fsd else [])]
+        return all(map(has_8_bits, pictures))
 
 
 @dataclass(frozen=True, slots=True)

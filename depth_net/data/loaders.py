@@ -32,7 +32,7 @@ import torch
 from torch.distributed import is_initialized
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from depth_net.data.dataset import REPEATED, DepthDataset, Sample, SampleKey
+from depth_net.data.dataset import REPEATED, TINY_SET, DepthDataset, Sample, SampleKey
 from depth_net.gpu_driver import is_driver, wait_for_driver
 
 if TYPE_CHECKING:
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_TINY_SET = 64
-"""Up to here, starting loading processes (seconds, where they have to import torch) costs more than it saves."""
 _PREFETCHED_BATCHES = 2
 _WINDOW = 4
 """Batches among which images of equal size are looked for; a prediction waits for as many at most to keep the order."""
@@ -260,7 +258,7 @@ def choose_worker_count(dataset: DepthDataset, *, asked: int, batch_size: int = 
     if asked <= 0:
         return 0
     ranks_here = min(world_size, max(1, torch.cuda.device_count())) if world_size > 1 else 1
-    if len(dataset) <= _TINY_SET:
+    if len(dataset) <= TINY_SET:
         processes, reason = 0, f"{len(dataset)} samples are few"
     elif dataset.fits_cache:
         processes, reason = 0, "all samples fit the cache"

@@ -66,6 +66,16 @@ def file_kind(path: Path) -> FileKind:
     return FileKind.MAP if bits == _WIDE_BITS else FileKind.GREY
 
 
+def has_8_bits(path: Path) -> bool:
+    """Tell whether a file is an image of 8 bits per value at most, which is read as it is."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(26)
+    except OSError:
+        return False
+    return start.startswith(_JPEG) or (start.startswith(_PNG) and start[24:25] < bytes([_WIDE_BITS]))
+
+
 def picture_size(path: Path, *, is_image: bool = False) -> Size | None:
     """Return (height, width) of a PNG, JPEG, PFM or NPY file, None for anything else.
 

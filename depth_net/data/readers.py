@@ -166,13 +166,18 @@ def read_hypersim(path: Path) -> DepthArray:
 
 def read_diode(path: Path) -> DepthArray:
     """Read depth of DIODE, NPY in metres, with 0 where the ``_mask.npy`` beside it is 0."""
-    mask = read_npy(path.with_name(f"{path.stem}_mask.npy"))
+    mask = read_npy(diode_mask(path))
     depth = read_npy(path)
     if mask.shape != depth.shape:
         raise DataError(
-            f"{path}: expected a mask of its size, {depth.shape}; found {mask.shape} in {path.stem}_mask.npy"
+            f"{path}: expected a mask of its size, {depth.shape}; found {mask.shape} in {diode_mask(path).name}"
         )
     return np.where(mask > 0, depth, np.float32(0.0))
+
+
+def diode_mask(path: Path) -> Path:
+    """Return the file beside a depth map of DIODE that says what of it was measured."""
+    return path.with_name(f"{path.stem}_mask.npy")
 
 
 def read_raw_floats(path: Path, size: tuple[int, int]) -> DepthArray:

@@ -37,7 +37,7 @@ def test_a_training_sample_is_a_square_crop_with_targets_in_metres(tmp_path: Pat
     sample = _build(write_nyu(tmp_path))[1]
 
     assert sample["image"].shape == (3, 28, 28)
-    assert sample["image"].dtype == torch.float32
+    assert sample["image"].dtype == torch.uint8
     assert sample["target"].shape == sample["valid"].shape == (1, 28, 28)
     assert sample["valid"].dtype == torch.bool
     assert sample["image_size"] == [48, 64]

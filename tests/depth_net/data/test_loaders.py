@@ -181,7 +181,7 @@ def test_little_shared_memory_means_fewer_loading_processes(
     file = write_nyu(tmp_path, 3)
     file.write_text(file.read_text(encoding="utf-8") * 25, encoding="utf-8")
     dataset = _dataset(file, "train")
-    bytes_of_two_batches = 2 * 10 * 28 * 28 * (3 * 4 + 4 + 1)
+    bytes_of_two_batches = 2 * 10 * 28 * 28 * (3 + 4 + 1)
     monkeypatch.setattr("depth_net.data.loaders._free_shared_memory", lambda: bytes_of_two_batches + 1)
     monkeypatch.setattr("os.sched_getaffinity", lambda _process: set(range(16)))
 

@@ -17,7 +17,7 @@ def test_compiled_kernels_lie_in_a_folder_of_the_user_for_each_version(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    for name in (VARIABLE, "TRITON_CACHE_DIR", "TORCHINDUCTOR_COMPILE_THREADS"):
+    for name in (VARIABLE, "DEPTH_NET_CACHE", "TRITON_CACHE_DIR", "TORCHINDUCTOR_COMPILE_THREADS"):
         monkeypatch.delenv(name, raising=False)
 
     share_compiled_kernels()
