@@ -241,7 +241,8 @@ def schema_problems(document: JsonValue, schema: str, *, where: str) -> list[Pro
     An integer is written without a point, unlike JSON Schema has it, and a number is finite: else what reads it fails.
     """
     rules: Any = read_document(packaged("schemas") / f"{schema}.schema.json")
-    return problems_by(rules, document, where=where, source=f"schemas/{schema}.schema.json")
+    source = "what `automl schema --stdout` prints" if schema == "study" else f"schemas/{schema}.schema.json"
+    return problems_by(rules, document, where=where, source=source)
 
 
 def problems_by(rules: dict[str, Any], document: JsonValue, *, where: str, source: str) -> list[Problem]:
@@ -281,7 +282,7 @@ def _of_schema(error: Any, source: str, where: str) -> Iterator[Problem]:  # noq
     yield Problem(
         where=f"{where}: {place or '(root)'}",
         found=json.dumps(error.instance, default=str)[:80],
-        expected=_expected_by(error.schema, error) or error.message[:160],
+        expected=_expected_by(error.schema, error) or "what its schema describes",
         fix=f"see `{place or 'properties'}` in {source}",
     )
 
@@ -315,6 +316,8 @@ def _expected_by(rules: Any, error: Any = None) -> str:  # noqa: ANN401 # a JSON
         return f"one of {', '.join(str(value) for value in rules['enum'] if not isinstance(value, bool))}"
     if branches := rules.get("oneOf", rules.get("anyOf")):
         return ", or ".join(filter(None, map(_expected_by, branches)))
+    if "$ref" in rules:
+        return "a schema of its own"
     types = rules.get("type", ())
     kind = " or ".join(_TYPES[name] for name in ([types] if isinstance(types, str) else types))
     bounds = [words.format(rules[keyword]) for keyword, words in _BOUNDS.items() if keyword in rules]

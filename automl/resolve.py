@@ -219,8 +219,8 @@ def chosen_scheduler(plan: StudyPlan) -> Scheduler:
     )
 
 
-def check_settings(plan: StudyPlan) -> None:
-    """Check sampler, scheduler and options; all their problems are one `ConfigurationError`."""
+def check_settings(plan: StudyPlan, request: StudyRequest) -> None:
+    """Check sampler, scheduler and options; all their problems are one `ConfigurationError` that names the inputs."""
     problems = (
         *check_sampler(plan.sampler, plan.options),
         *check_options(plan.options, (*SCHEDULER_OPTIONS, *SAMPLER_OPTIONS)),
@@ -230,7 +230,16 @@ def check_settings(plan: StudyPlan) -> None:
     except ConfigurationError as error:
         problems += error.problems
     if problems:
-        raise ConfigurationError.from_problems(problems, subject="the study")
+        named = [replace(problem, where=_input_of(problem.where, request)) for problem in problems]
+        raise ConfigurationError.from_problems(named, subject="the study")
+
+
+def _input_of(setting: str, request: StudyRequest) -> str:
+    """Return where the user has set something: an option of the command line, or a key of the study file."""
+    if setting in request.explicit or request.source is None:
+        name, _, option = setting.partition(".")
+        return f"--option {option}" if name == "options" else f"--{name}"
+    return f"{request.source}: {setting}"
 
 
 def _read_schema(skill: Skill) -> tuple[TrainSchema | None, SchemaStatus]:

@@ -85,7 +85,7 @@ def make_plan(request: StudyRequest, place: RunLocation) -> StudyPlan:
         raise explain_gpus(error, notes) from error
     plan = filling_cluster(plan, request, place.ray_address) if place.ray_address else plan
     plan = dataclasses.replace(plan, reasons=(*plan.reasons, *inputs.notes, *notes))
-    check_settings(plan)
+    check_settings(plan, request)
     return with_earlier_points(request, plan, place)
 
 

@@ -6,6 +6,7 @@ Commands are loaded when they are called, so `automl --help` imports none of the
 from __future__ import annotations
 
 import contextlib
+import difflib
 import importlib
 import io
 import json
@@ -65,6 +66,13 @@ class _LazyGroup(click.Group):
         module, _ = COMMANDS[cmd_name]
         commands: click.Group = importlib.import_module(f"automl.cli.{module}_commands").commands
         return commands.get_command(ctx, cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and (close := difflib.get_close_matches(args[0], COMMANDS, n=1)):
+            ctx.fail(f"No such command {args[0]!r}. Did you mean {close[0]!r}?")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx

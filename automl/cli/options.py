@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from automl.errors import ConfigurationError, Problem
+from automl.storage.paths import StudyPaths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -37,12 +38,29 @@ class AbsolutePath(click.Path[Path]):
         return absolute(Path(value))
 
 
+class StudyPath(AbsolutePath):
+    """A study directory; also its name in the results folder, or the name of a skill, whose newest study it is."""
+
+    def convert(self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the absolute path; which study a name stands for is said in one line."""
+        path = super().convert(value, param, ctx)
+        if StudyPaths(path).plan_file.is_file():
+            return path
+        from automl.storage.plan_document import named_study
+
+        found = named_study(str(value), results_root(None))
+        if found is None:
+            return path
+        click.echo(f"study {found[0]}: {found[1]}", err=True)
+        return found[0]
+
+
 def json_option(text: str = "One JSON document on stdout, nothing else there.") -> Callable[[Command], Command]:
     """Return the option ``--json`` with its help text."""
     return click.option("--json", "as_json", is_flag=True, help=text)
 
 
-study_argument = click.argument("root", metavar="STUDY_DIR", type=AbsolutePath())
+study_argument = click.argument("root", metavar="STUDY", type=StudyPath())
 data_option = click.option("--data", multiple=True, metavar="SPLIT=PATH", help="Where a split's data are. Repeatable.")
 set_option = click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override the spec. Repeatable."

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from rich.live import Live
 from rich.table import Table
 
-from automl.cli.render import console, format_assignment, format_measure, trial_line
+from automl.cli.render import console, epochs_so_far, format_assignment, format_measure, trial_line
 from automl.duration import format_duration
 from automl.errors import counted
 from automl.request.policy import Route
@@ -105,7 +105,7 @@ class ProgressTracker(Tracker):
         for trial in self._state.in_phase(Phase.RUNNING):
             last = trial.last_value(study.metric)
             value = format_measure(last) if last is not None else "-"
-            epochs = f"epoch {trial.epochs}/{study.max_epochs or '?'}"
+            epochs = epochs_so_far(trial.epochs, trial.max_epochs or study.max_epochs)
             elapsed = format_duration((now - (trial.since or now)).total_seconds())
             assignment = format_assignment(trial.proposal.assignment)
             table.add_row(f"trial {trial.number:3d}", "running", epochs, value, elapsed, assignment)

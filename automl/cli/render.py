@@ -106,7 +106,8 @@ def best_row(result: StudyResult) -> list[tuple[str, object]]:
     best, metric = result.best, result.objective.metric
     if best is None:
         return []
-    return [("best", f"trial {best.number}, {metric} {format_measure(best.values[metric])} at epoch {best.best_epoch}")]
+    at = f" at {best.best_at}" if best.best_at else ""
+    return [("best", f"trial {best.number}, {metric} {format_measure(best.values[metric])}{at}")]
 
 
 def earlier_rows(
@@ -122,47 +123,68 @@ def earlier_rows(
 def trial_line(result: TrialResult, *, metric: str, max_epochs: int | None, is_best: bool) -> Text:
     """Return the line of a trial that ended.
 
-    ``trial  7  completed  val/abs_rel 0.0812  (best)   epoch 10/10   6 min 12 s  lr=0.001``
+    ``trial  7  completed  val/abs_rel 0.0812  (best)   epoch 10 of 10   6 min 12 s  lr=0.001``
     """
     value = result.values.get(metric)
     shown = result.reason or (result.failure.value if result.failure else "")
     if value is not None and result.state.has_value:
         shown = f"{metric} {format_measure(value)}"
-    epochs = f"epoch {result.epochs}/{max_epochs}" if max_epochs else f"epoch {result.epochs}"
+    epochs = epochs_so_far(result.epochs, max_epochs)
     line = Text(f"trial {result.number:3d}  ")
     line.append(f"{result.state.value.lower():<9}", style=STYLES.get(result.state, ""))
     line.append(
-        f"  {shown:<40}{'  (best)' if is_best else '        '}  {epochs:<12}  {format_duration(result.elapsed_s):>11}"
+        f"  {shown:<40}{'  (best)' if is_best else '        '}  {epochs:<14}  {format_duration(result.elapsed_s):>11}"
     )
     line.append(f"  {format_assignment(result.assignment)}", style="dim")
     return line
 
 
-def leaderboard(result: StudyResult, *, limit: int | None = None) -> Table:
+def epochs_so_far(epochs: int, max_epochs: int | None) -> str:
+    """Return how many epochs a trial has finished, in words."""
+    return f"epoch {epochs} of {max_epochs}" if max_epochs else f"epoch {epochs}"
+
+
+def leaderboard(result: StudyResult, *, limit: int | None = None, max_epochs: int | None = None) -> Table:
     """Return the trials, best first, then those that cannot win; the parameters that differ as columns.
 
-    Of several objectives each has a column, and an asterisk marks the trials of the Pareto front.
+    Of several objectives each has a column, and an asterisk marks the trials of the Pareto front. The epoch is that of
+    the best value; of a trial that runs, value and epoch are the latest.
     """
-    metrics = result.wanted_metrics
-    front = result.pareto if result.further else ()
-    shown = result.leaderboard()[:limit]
-    paths = differing_parameters(shown)
+    return trials_table([("", result, trial) for trial in result.leaderboard()[:limit]], max_epochs=max_epochs)
+
+
+def trials_table(entries: Sequence[tuple[str, StudyResult, TrialResult]], *, max_epochs: int | None = None) -> Table:
+    """Return one row for each trial, in this order; the name of its study stands first where there is one."""
+    metrics = list(dict.fromkeys(metric for _, result, _ in entries for metric in result.wanted_metrics))
+    fronts = {id(result): result.pareto for _, result, _ in entries if result.further}
+    paths = differing_parameters([trial for _, _, trial in entries])
+    has_studies = any(study for study, _, _ in entries)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("trial", "state", *metrics, "epoch", "time", *short_names(paths).values()):
-        table.add_column(name, justify="left" if name == "state" else "right", no_wrap=True)
-    for trial in shown:
+    for name in (*(["study"] if has_studies else []), "trial", "state", *metrics, "epoch", "time"):
+        table.add_column(name, justify="left" if name in {"study", "state"} else "right", no_wrap=True)
+    for name in short_names(paths).values():
+        table.add_column(name, justify="right", no_wrap=True)
+    for study, result, trial in entries:
+        front = fronts.get(id(result), ())
         state = "infeasible" if trial.state.has_value and result.unmet(trial) else trial.state.value.lower()
         if trial.replicate_of is not None:
             state += f", as {trial.replicate_of}"
         table.add_row(
+            *([study] if has_studies else []),
             f"{'* ' if trial in front else ''}{trial.number}",
             Text(state, style=STYLES.get(trial.state, "")),
             *(format_measure(trial.values[metric]) if metric in trial.values else "-" for metric in metrics),
-            str(trial.best_epoch) if trial.best_epoch is not None else "-",
+            _epoch_of(trial, max_epochs),
             format_duration(trial.elapsed_s),
             *(format_value(trial.assignment.get(path, "-")) for path in paths),
         )
     return table
+
+
+def _epoch_of(trial: TrialResult, max_epochs: int | None) -> str:
+    if trial.state is TrialState.RUNNING:
+        return epochs_so_far(trial.epochs, max_epochs).removeprefix("epoch ")
+    return trial.best_at.removeprefix("epoch ") or "-"
 
 
 def differing_parameters(trials: Sequence[TrialResult]) -> list[str]:
@@ -178,6 +200,16 @@ def key_values(rows: Iterable[tuple[str, object]]) -> Table:
     table.add_column(overflow="fold")
     for name, value in rows:
         table.add_row(name, Text(str(value)))
+    return table
+
+
+def plain_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """Return a table without a frame; long values are folded."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in head:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
     return table
 
 

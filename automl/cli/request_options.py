@@ -20,8 +20,10 @@ from automl.duration import parse_duration_s
 from automl.errors import ConfigurationError, Problem
 from automl.request.location import RunLocation
 from automl.request.study_request import DEFAULT_STUDY, SETTINGS, StudyRequest, load_study_request
+from automl.resources import builtin_skill, builtin_studies
 from automl.samplers.registry import SAMPLERS
 from automl.schedulers.registry import SCHEDULERS
+from automl.skill.layout import is_skill
 from automl.spec.typed import typed
 from automl.study.cost import ObjectivePer
 from automl.study.launch_plan import LAUNCHER_NAMES
@@ -247,7 +249,19 @@ def build_request(options: dict[str, Any]) -> StudyRequest:
     return request
 
 
+def _named_skill(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options with a skill that stands in the place of a study as ``--skill``; that is said."""
+    study = options["study"]
+    if study is None or options["skill"] is not None or Path(study).is_file() or study in builtin_studies():
+        return options
+    if builtin_skill(study) is None and not is_skill(Path(study)):
+        return options
+    click.echo(f"{study} is a skill: the study is `--skill {study}`", err=True)
+    return {**options, "study": None, "skill": study}
+
+
 def _request(options: dict[str, Any]) -> StudyRequest:
+    options = _named_skill(options)
     if options["study"] is None and options["skill"] is not None:
         request = StudyRequest(skill=options["skill"], name=Path(options["skill"]).name)
     else:
@@ -273,7 +287,7 @@ def _request(options: dict[str, Any]) -> StudyRequest:
         search=(*request.search, *options["search"]),
         options={**request.options, **named},
         require_search=bool(options.get("require_search")),
-        explicit=tuple(sorted([*changes, *(["data"] if data else [])])),
+        explicit=tuple(sorted([*changes, *(["data"] if data else []), *(f"options.{name}" for name in named)])),
     )
     if problems:
         problems += _further_problems(request, results_root(options["results"]))

@@ -65,16 +65,24 @@ def _list_studies(results: Path, *, as_json: bool) -> None:
     if as_json:
         print_json({"studies": [{**dataclasses.asdict(row), "path": str(row.path)} for row in found]})
         return
-    width = max((len(row.name) for row in found), default=0)
+    names, skills, data = (
+        max((len(getattr(row, field)) for row in found), default=0) for field in ("name", "skill", "data")
+    )
     for row in found:
         states = ", ".join(f"{count} {state}" for state, count in row.states.items())
         best = "" if row.best is None else f"best {row.metric} {format_measure(row.best)}"
-        counts = f"{row.trials:>4}/{row.planned:<4}  {best:<24}  {states}"
+        what = f"{row.name:<{names}}  {_local_time(row.started)}  {row.skill:<{skills}}  {row.data:<{data}}"
+        counts = f"{row.trials:>4} of {row.planned:<4}  {best:<24}  {states}"
         gone = f"a part of it is missing: {'; '.join(row.missing)}" if row.missing else ""
-        line = f"{row.state:<11}  {row.name:<{width}}  {counts}".rstrip()
+        line = f"{row.state:<11}  {what}  {counts}".rstrip()
         click.echo("; ".join(filter(None, (line, row.reason, gone))))
     if not found:
         click.echo(f"no study under {results}")
+
+
+def _local_time(started: str) -> str:
+    """Return a time as it is on the clock of this machine; spaces of its width for none."""
+    return f"{datetime.fromisoformat(started).astimezone():%Y-%m-%d %H:%M}" if started else " " * 16
 
 
 def _unreadable(root: Path, error: OSError) -> ConfigurationError:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from automl.cli.options import (
-    AbsolutePath,
+    StudyPath,
     json_option,
     notify_option,
     print_json,
@@ -117,7 +117,7 @@ def _status(root: Path, *, watch: bool, as_json: bool) -> None:
     console = render.console()
     console.print(render.key_values(rows))
     console.print()
-    console.print(render.leaderboard(result, limit=_SHOWN_TRIALS))
+    console.print(render.leaderboard(result, limit=_SHOWN_TRIALS, max_epochs=plan.max_epochs))
     if len(result.trials) > _SHOWN_TRIALS:
         console.print(f"... and {len(result.trials) - _SHOWN_TRIALS} more: automl compare {root} --top N")
 
@@ -137,7 +137,9 @@ def _logs(root: Path, trial: int, *, follow: bool, raw: bool) -> None:
     offset = _print_from(log, 0, show)
     while follow:
         # Checked before reading, so that everything written before the end is printed.
-        is_running = _trial(root, trial) == result and running_process(StudyPaths(root)) is not None
+        now = _trial(root, trial)
+        is_same = (now.state, now.attempt) == (result.state, result.attempt)
+        is_running = is_same and running_process(StudyPaths(root)) is not None
         offset = _print_from(log, offset, show)
         if result.state.is_final or not is_running:
             return
@@ -179,16 +181,18 @@ def _print_from(log: Path, offset: int, show: Callable[[bytes], object]) -> int:
 
 
 @commands.command("compare")
-@click.argument("study_dirs", nargs=-1, required=True, type=AbsolutePath())
+@click.argument("study_dirs", nargs=-1, required=True, metavar="STUDY...", type=StudyPath())
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="Show the first N trials of each study [100].")
 @json_option("One JSON document on stdout.")
 @click.option("--csv", "as_csv", is_flag=True, help="Comma-separated values on stdout.")
 def _compare(study_dirs: tuple[Path, ...], *, top: int | None, as_json: bool, as_csv: bool) -> None:
-    """Rank the trials of one or several studies, best first."""
-    studies = [(root.name, read_settled(root)[1]) for root in study_dirs]
-    rows = [row for name, result in studies for row in _rows(name, result)[:top]]
+    """Rank the trials of one or several studies, best first; of several, in one table below what they differ in."""
+    from automl.cli import comparison
+
+    studies = comparison.read_studies(study_dirs)
+    rows = [row for one in studies for row in _rows(one.name, one.result)[:top]]
     if as_json:
-        print_json({"trials": rows})
+        print_json({"settings": comparison.differing_settings(studies), "trials": rows})
         return
     if as_csv:
         for row in rows:
@@ -197,17 +201,7 @@ def _compare(study_dirs: tuple[Path, ...], *, top: int | None, as_json: bool, as
         writer.writeheader()
         writer.writerows(rows)
         return
-    from automl.cli import render
-
-    console = render.console()
-    for name, result in studies:
-        objectives = [f"{o.direction} {o.metric}" for o in result.objectives]
-        console.print(f"{name}: {', '.join([*objectives, *map(str, result.constraints)])}", style="bold")
-        shown = top or _SHOWN_TRIALS
-        console.print(render.leaderboard(result, limit=shown))
-        if len(result.trials) > shown and top is None:
-            console.print(f"... and {len(result.trials) - shown} more: --top N, --csv and --json show them")
-        console.print()
+    comparison.show(studies, top or _SHOWN_TRIALS)
 
 
 def _rows(name: str, result: StudyResult) -> list[dict[str, Any]]:

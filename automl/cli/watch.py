@@ -191,7 +191,9 @@ def _head(watched: Watched) -> Iterator[tuple[str, object]]:
     best, metric = result.best, result.objective.metric
     found = "none yet"
     if best is not None:
-        found = f"trial {best.number}, {metric} {format_measure(best.values[metric])}, epoch {best.best_epoch}"
+        found = ", ".join(
+            filter(None, (f"trial {best.number}", f"{metric} {format_measure(best.values[metric])}", best.best_at))
+        )
     yield "best", found
     yield from earlier_rows(plan.earlier, None if state.agreement is None else state.agreement.studies)
     yield from (("notice", text) for text in state.notices[-_SHOWN_NOTICES:])
@@ -215,7 +217,7 @@ def _trials(watched: Watched, rows: int) -> Table:
     running = watched.state.in_phase(Phase.RUNNING)
     for trial in running:
         max_epochs = trial.max_epochs or (watched.state.started.max_epochs if watched.state.started else None)
-        epochs = f"{trial.epochs}/{max_epochs}" if max_epochs else str(trial.epochs)
+        epochs = f"{trial.epochs} of {max_epochs}" if max_epochs else str(trial.epochs)
         elapsed = format_duration((now - (trial.since or now)).total_seconds())
         last = trial.last_value(metric)
         value = "-" if last is None else format_measure(last)

@@ -6,10 +6,11 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from automl.html_report.study_facts import TRIAL
+from automl.space.parameters import ParameterType
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
-    from automl.html_report.study_facts import StudyFacts
+    from automl.html_report.study_facts import SearchedParameter, StudyFacts
 
 # Share of a range that counts as its edge.
 _EDGE = 0.05
@@ -71,7 +72,19 @@ def _edges(facts: StudyFacts) -> list[str]:
             continue
         position = parameter.position(values)
         for side, end, farthest in (("lower", low, position.max()), ("upper", high, 1 - position.min())):
-            if farthest <= _EDGE:
+            if farthest <= _EDGE and not _is_limit(parameter, side):
                 where = f"{count} at the {side} end of its range ({end:g})"
                 found.append(f"{parameter.path}: {where}. Widen it, if it can go further.")
     return found
+
+
+def _is_limit(parameter: SearchedParameter, side: str) -> bool:
+    """Return whether a value beyond an end makes no sense, as far as the end itself shows it.
+
+    What begins at 0 is no signed quantity, a share ends at 1, and a whole number from 1 on is a count.
+    """
+    low, high = parameter.ends
+    is_count = parameter.type is ParameterType.INT
+    if side == "lower":
+        return low == 0 or (is_count and low == 1)
+    return not is_count and not parameter.log and high == 1 and low >= 0

@@ -1,24 +1,23 @@
-"""The plots of a report, made by plotly express from the data frame of the trials.
+"""The plots of a report as plotly's JSON, made from the data frame of the trials; the browser draws them.
 
-Trials keep one colour per state throughout. A trial without a value is never drawn as if it had one.
+Trials keep one colour per state throughout. A trial without a value is never drawn as if it had one. Colours of text,
+grid and background are those of the page, which are set where it is shown (light or dark).
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import plotly.express as px
-import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from automl.html_report.study_facts import COMPETES, STATE, TEXT, TRIAL, title_of
 from automl.space.parameters import ParameterType
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from automl.html_report.study_facts import SearchedParameter, StudyFacts
     from automl.study.model import Objective
@@ -36,13 +35,9 @@ _COLOURS = {
     "running": "#38b2ac",
     "pending": "#cbd5e0",
 }
-_BY_STATE: dict[str, Any] = {
-    "color": STATE,
-    "color_discrete_map": _COLOURS,
-    "category_orders": {STATE: list(_COLOURS)},
-}
 _SYMBOLS = {"completed": "circle", "stopped": "square", **dict.fromkeys(("diverged", "failed", "interrupted"), "x")}
-_SCALE = ["#c7d2fe", "#3b82f6", "#1e3a8a"]
+_SCALE = [[0, "#93c5fd"], [0.5, "#2563eb"], [1, "#a21caf"]]
+"""Legible on white and on black."""
 _STAR = {"symbol": "star", "size": 15, "color": _BEST}
 _MAX_CURVES = 60
 _COLUMNS = 3
@@ -52,103 +47,170 @@ _STEPS = 32
 _SMOOTHING = 0.05
 
 
-def objective_history(facts: StudyFacts) -> go.Figure:
+@dataclass(slots=True)
+class Figure:
+    """A plot: its traces and its layout, by plotly's names."""
+
+    data: list[dict[str, Any]] = field(default_factory=list)
+    layout: dict[str, Any] = field(default_factory=dict)
+
+    def add(self, kind: str, **trace: Any) -> None:  # noqa: ANN401 # attributes of a trace
+        """Add a trace; series become lists, and what is no number null."""
+        self.data.append(_plain({"type": kind, **trace}))
+
+    def points(self, frame: pd.DataFrame, x: str, y: str, **trace: Any) -> None:  # noqa: ANN401 # as above
+        """Add the rows of a frame as dots that show what the row is about; a mode is one of plotly's."""
+        shown = {"text": frame[TEXT], "hovertemplate": "%{text}<br>%{x:.4~g}, %{y:.4~g}<extra></extra>"}
+        self.add("scatter", **{"mode": "markers", "x": frame[x], "y": frame[y], **shown, **trace})
+
+    def document(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        layout: dict[str, Any] = _plain(self.layout)
+        return {"data": self.data, "layout": layout}
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 # whatever plotly takes
+    match value:
+        case dict():
+            return {key: _plain(inner) for key, inner in value.items()}
+        case pd.Series() | np.ndarray():
+            return _plain(value.tolist())
+        case list() | tuple():
+            return [_plain(inner) for inner in value]
+        case pd.Timestamp():
+            return value.isoformat()
+        case np.generic():
+            return _plain(value.item())
+        case _:
+            return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _by_state(frame: pd.DataFrame) -> Iterable[tuple[str, pd.DataFrame]]:
+    """Yield the rows of each state, in the order of the legend."""
+    return ((state, rows) for state in _COLOURS if not (rows := frame[frame[STATE] == state]).empty)
+
+
+def objective_history(facts: StudyFacts) -> Figure:
     """Return value over trial number, with the best so far; trials without a value are marked below the value axis."""
-    metric, frame = facts.metric, facts.competing
-    figure = px.scatter(frame, x=TRIAL, y=metric, hover_name=TEXT, **_BY_STATE).update_traces(marker_size=9)
+    metric, frame, figure = facts.metric, facts.competing, Figure()
+    for state, rows in _by_state(frame):
+        figure.points(rows, TRIAL, metric, name=state, marker={"size": 9, "color": _COLOURS[state]})
     best_so_far = frame[metric].cummax() if facts.is_maximized else frame[metric].cummin()
     line = {"shape": "hv", "color": _BEST}
-    figure.add_scatter(x=frame[TRIAL], y=best_so_far, mode="lines", name="best so far", line=line, hoverinfo="skip")
-    best = frame[frame[TRIAL] == facts.best]
-    figure.add_scatter(x=best[TRIAL], y=best[metric], name="best", mode="markers", marker=_STAR)
-    for state, trials in facts.frame[facts.frame[metric].isna()].groupby(STATE):
+    figure.add("scatter", mode="lines", x=frame[TRIAL], y=best_so_far, name="best so far", line=line, hoverinfo="skip")
+    figure.points(frame[frame[TRIAL] == facts.best], TRIAL, metric, name="best", marker=_STAR)
+    for state, rows in _by_state(facts.frame[facts.frame[metric].isna()]):
         mark = {"symbol": "x", "size": 9, "color": _COLOURS[state]}
-        figure.add_scatter(x=trials[TRIAL], y=[0] * len(trials), yaxis="y2", mode="markers", marker=mark)
-        figure.data[-1].update(name=f"{state} (no value)", text=trials[TEXT], hoverinfo="text")
+        below = {"name": f"{state} (no value)", "yaxis": "y2", "hovertemplate": "%{text}<extra></extra>"}
+        figure.points(rows.assign(below=0), TRIAL, "below", marker=mark, **below)
+    axes = {"yaxis": {"title": title_of(facts.result.objective), "domain": [0.1, 1]}}
     if facts.constant is not None:
+        line = {"xref": "paper", "x0": 0, "x1": 1, "y0": facts.constant, "y1": facts.constant, "line": {"dash": "dash"}}
         text = f"constant prediction {facts.constant:.3g}"
-        figure.add_hline(facts.constant, line_dash="dash", annotation_text=text, annotation_position="top left")
-    _zoom(figure, facts, frame[metric], facts.constant)
-    below = {"domain": [0, 0.07], "visible": False, "fixedrange": True}
-    return _styled(figure, 400, xaxis={"title": "trial", "anchor": "y2"}, yaxis_domain=[0.1, 1], yaxis2=below)
+        note = {"xref": "paper", "x": 0, "xanchor": "left", "y": facts.constant, "yanchor": "bottom", "text": text}
+        axes |= {"shapes": [line], "annotations": [{**note, "showarrow": False}]}
+    axes["yaxis"] |= _zoom(facts, frame[metric], facts.constant)
+    below_axis = {"domain": [0, 0.07], "visible": False, "fixedrange": True}
+    return _styled(figure, 400, xaxis={"title": "trial", "anchor": "y2"}, yaxis2=below_axis, **axes)
 
 
-def learning_curves(facts: StudyFacts) -> go.Figure:
+def learning_curves(facts: StudyFacts) -> Figure:
     """Return the objective over epochs, a line per trial; the end of stopped and diverged trials is marked."""
     trials = [trial for trial in facts.result.trials if trial.curve]
     shown = [trial for trial in trials if trial in trials[-_MAX_CURVES:] or trial.number == facts.best]
     points = [(trial.number, epoch, value) for trial in shown for epoch, value in trial.curve]
     frame = pd.DataFrame(points, columns=[TRIAL, "epoch", facts.metric])
     frame = frame.merge(facts.frame[[TRIAL, STATE, TEXT]], on=TRIAL)
-    is_best = frame[TRIAL] == facts.best
-    axes = {"x": "epoch", "y": facts.metric, "hover_name": TEXT}
-    figure = px.line(frame[~is_best], line_group=TRIAL, **axes, **_BY_STATE).update_traces(opacity=0.6)
+    figure, is_best = Figure(), frame[TRIAL] == facts.best
+    for state, rows in _by_state(frame[~is_best]):
+        line = {"mode": "lines", "opacity": 0.6, "line": {"color": _COLOURS[state]}, "legendgroup": state}
+        for place, (_, curve) in enumerate(rows.groupby(TRIAL)):
+            figure.points(curve, "epoch", facts.metric, name=state, showlegend=place == 0, **line)
     ends = frame.groupby(TRIAL).tail(1)
-    marks = px.scatter(ends[ends[STATE] != "completed"], symbol=STATE, symbol_map=_SYMBOLS, **axes, **_BY_STATE)
-    figure.add_traces(marks.update_traces(showlegend=False, marker_size=8).data)
-    top = px.line(frame[is_best], markers=True, **axes)
-    figure.add_traces(top.update_traces(line={"color": _BEST, "width": 3}, name="best", showlegend=True).data)
+    for state, rows in _by_state(ends[ends[STATE] != "completed"]):
+        mark = {"symbol": _SYMBOLS.get(state, "circle"), "size": 8, "color": _COLOURS[state]}
+        figure.points(rows, "epoch", facts.metric, name=state, showlegend=False, legendgroup=state, marker=mark)
+    top = {"mode": "lines+markers", "line": {"color": _BEST, "width": 3}, "name": "best"}
+    figure.points(frame[is_best], "epoch", facts.metric, **top)
     has_value = facts.frame.loc[facts.frame[facts.metric].notna(), TRIAL]
-    _zoom(figure, facts, frame.loc[frame[TRIAL].isin(has_value), facts.metric])
-    return _styled(figure, 400)
+    zoom = _zoom(facts, frame.loc[frame[TRIAL].isin(has_value), facts.metric])
+    value_axis = {"title": title_of(facts.result.objective), **zoom}
+    return _styled(figure, 400, xaxis={"title": "epoch (from 0)"}, yaxis=value_axis)
 
 
-def parallel_coordinates(facts: StudyFacts) -> go.Figure:
+def parallel_coordinates(facts: StudyFacts) -> Figure:
     """Return one axis per parameter and one for the objective; a line is a trial that has a value."""
-    frame = facts.competing
+    frame, figure = facts.competing, Figure()
     values = facts.clipped(frame[facts.metric])
     dimensions = [_dimension(parameter, frame[parameter.path]) for parameter in facts.parameters]
     dimensions.append({"label": facts.metric, "values": values, "tickformat": ".3~g"})
     line = {"color": values, "coloraxis": "coloraxis"}
     # More labels than six do not fit side by side at 1280 px.
-    figure = go.Figure(go.Parcoords(dimensions=dimensions, line=line, labelangle=-18 if len(dimensions) > 6 else 0))  # noqa: PLR2004
-    return _styled(figure, 440, coloraxis=_colours(facts), margin={"l": 90, "t": 90, "b": 30})
+    figure.add("parcoords", dimensions=dimensions, line=line, labelangle=-18 if len(dimensions) > 6 else 0)  # noqa: PLR2004
+    return _styled(figure, 440, coloraxis=_colours(facts), margin={"l": 90, "r": 30, "t": 90, "b": 30})
 
 
-def importance_bars(facts: StudyFacts, found: Mapping[str, float]) -> go.Figure:
+def importance_bars(facts: StudyFacts, found: Mapping[str, float]) -> Figure:
     """Return a bar per parameter."""
-    labels = {parameter.path: parameter.label for parameter in facts.parameters}
+    labels, figure = {parameter.path: parameter.label for parameter in facts.parameters}, Figure()
     shares, names = list(found.values()), [labels[path] for path in found]
-    figure = px.bar(x=shares, y=names, text=[f"{share:.0%}" for share in shares])
-    figure.update_traces(textposition="outside", cliponaxis=False, marker_color=_COLOURS["completed"])
-    figure.update_xaxes(title="share of the importance", tickformat=".0%")
-    return _styled(figure.update_yaxes(title="", autorange="reversed"), 120 + 26 * len(shares))
+    text = {"text": [f"{share:.0%}" for share in shares], "textposition": "outside", "cliponaxis": False}
+    bars = {"orientation": "h", "marker": {"color": _COLOURS["completed"]}, "hoverinfo": "skip"}
+    figure.add("bar", x=shares, y=names, **text, **bars)
+    across = {"title": "share of the importance", "tickformat": ".0%", "rangemode": "tozero"}
+    down = {"autorange": "reversed", "automargin": True}
+    return _styled(figure, 120 + 26 * len(shares), xaxis=across, yaxis=down)
 
 
-def slices(facts: StudyFacts) -> go.Figure:
+def slices(facts: StudyFacts) -> Figure:
     """Return a small plot per parameter: objective over its value, later trials darker."""
-    rows = math.ceil(len(facts.parameters) / _COLUMNS)
-    titles = [parameter.label for parameter in facts.parameters]
-    figure = make_subplots(rows, _COLUMNS, subplot_titles=titles, vertical_spacing=0.36 / rows)
+    rows, figure, layout = math.ceil(len(facts.parameters) / _COLUMNS), Figure(), dict[str, Any]()
+    zoom = _zoom(facts, facts.competing[facts.metric])
+    titles = []
     for index, parameter in enumerate(facts.parameters):
-        cell = {"row": index // _COLUMNS + 1, "col": index % _COLUMNS + 1}
+        key, first = ("", "") if index == 0 else (str(index + 1), str(index // _COLUMNS * _COLUMNS + 1))
         frame = facts.competing.dropna(subset=parameter.path)
-        points = px.scatter(frame, x=parameter.path, y=facts.metric, color=TRIAL, hover_name=TEXT)
-        star = px.scatter(frame[frame[TRIAL] == facts.best], x=parameter.path, y=facts.metric)
-        figure.add_traces([*points.data, *star.update_traces(marker=_STAR).data], rows=cell["row"], cols=cell["col"])
-        figure.update_xaxes(**_axis(parameter), **cell)
-    _zoom(figure, facts, facts.competing[facts.metric])
-    figure.update_yaxes(title=facts.metric, col=1)
-    return _styled(figure, 230 * rows + 90, coloraxis={"colorscale": _SCALE, "showscale": False})
+        axes = {"xaxis": f"x{key}", "yaxis": f"y{key}", "showlegend": False}
+        figure.points(
+            frame, parameter.path, facts.metric, marker={"color": frame[TRIAL], "coloraxis": "coloraxis"}, **axes
+        )
+        figure.points(frame[frame[TRIAL] == facts.best], parameter.path, facts.metric, marker=_STAR, **axes)
+        row, column = divmod(index, _COLUMNS)
+        left, width, top, height = column / _COLUMNS, 0.82 / _COLUMNS, 1 - row / rows, 0.66 / rows
+        across, up = [left, left + width], [top - height, top]
+        layout[f"xaxis{key}"] = {"domain": across, "anchor": f"y{key}", **_axis(parameter)}
+        is_first = column == 0 or not first
+        named = {"title": facts.metric} if is_first else {"showticklabels": False}
+        layout[f"yaxis{key}"] = {"domain": up, "anchor": f"x{key}", **named, **zoom}
+        layout[f"yaxis{key}"] |= {} if index == 0 else {"matches": "y"}
+        place = {
+            "x": left + width / 2,
+            "y": top,
+            "xref": "paper",
+            "yref": "paper",
+            "xanchor": "center",
+            "yanchor": "bottom",
+        }
+        titles.append({"text": parameter.title, "showarrow": False, "font": {"size": 14}, **place})
+    scale = {"colorscale": _SCALE, "colorbar": {"title": {"text": "trial"}, "thickness": 14, "tickformat": "d"}}
+    return _styled(figure, 230 * rows + 90, coloraxis=scale, annotations=titles, **layout)
 
 
-def pair(facts: StudyFacts, first: SearchedParameter, second: SearchedParameter) -> go.Figure:
+def pair(facts: StudyFacts, first: SearchedParameter, second: SearchedParameter) -> Figure:
     """Return two parameters against each other, coloured by the objective; with contours from enough trials on."""
-    frame = facts.competing.dropna(subset=[first.path, second.path])
+    frame, figure = facts.competing.dropna(subset=[first.path, second.path]), Figure()
     value = facts.clipped(frame[facts.metric])
-    axes = {"x": frame[first.path], "y": frame[second.path]}
-    figure = go.Figure()
     if len(frame) >= MIN_TRIALS and not first.options and not second.options:
-        figure.add_trace(_contours(facts, first, second))
-    marker = {"size": 12, "color": value, "coloraxis": "coloraxis", "line": {"color": "#1a202c", "width": 0.5}}
+        figure.add("contour", **_contours(facts, first, second))
+    marker = {"size": 12, "color": value, "coloraxis": "coloraxis", "line": {"color": "#64748b", "width": 0.5}}
     # As text: a column of no value would keep its numbers' type.
     text = frame[TEXT] + "<br>" + frame[facts.metric].map("{:.4g}".format).astype(str)
-    figure.add_scatter(**axes, mode="markers", marker=marker, text=text, hoverinfo="text")
-    figure.update_xaxes(title=first.label, **_axis(first)).update_yaxes(title=second.label, **_axis(second))
-    return _styled(figure, 420, coloraxis=_colours(facts))
+    figure.points(frame, first.path, second.path, marker=marker, text=text, hovertemplate="%{text}<extra></extra>")
+    axes = {"xaxis": {"title": first.title, **_axis(first)}, "yaxis": {"title": second.title, **_axis(second)}}
+    return _styled(figure, 420, coloraxis=_colours(facts), **axes)
 
 
-def _contours(facts: StudyFacts, first: SearchedParameter, second: SearchedParameter) -> go.Contour:
+def _contours(facts: StudyFacts, first: SearchedParameter, second: SearchedParameter) -> dict[str, Any]:
     """Return a smooth surface through the trials on the scales of the axes, left out where no trial is near."""
     from scipy.interpolate import RBFInterpolator  # noqa: PLC0415 - only a report of enough trials needs it
     from scipy.spatial.distance import cdist  # noqa: PLC0415 - as above
@@ -166,33 +228,29 @@ def _contours(facts: StudyFacts, first: SearchedParameter, second: SearchedParam
     z = surface.clip(values.min(), values.max()).reshape(_STEPS, _STEPS)
     # plotly.js 3 does not end with a contour that shares the colour axis of the dots.
     colours = {"colorscale": _SCALE, "reversescale": not facts.is_maximized, "showscale": False}
-    style = {"opacity": 0.45, "line_width": 0.5, "ncontours": 12, "hoverinfo": "skip"}
-    return go.Contour(x=x, y=y, z=z, zmin=values.min(), zmax=values.max(), **colours, **style)
+    style = {"opacity": 0.45, "line": {"width": 0.5}, "ncontours": 12, "hoverinfo": "skip"}
+    return {"x": x, "y": y, "z": z, "zmin": values.min(), "zmax": values.max(), **colours, **style}
 
 
-def pareto_front(facts: StudyFacts, other: Objective) -> go.Figure:
+def pareto_front(facts: StudyFacts, other: Objective) -> Figure:
     """Return the primary objective against another one: trials, the front, and trials that miss a constraint."""
-    kinds = {"other trials": _COLOURS["stopped"], "a constraint is not met": _COLOURS["failed"], "Pareto front": _BEST}
-    beaten, unmet, front = kinds
-    frame = facts.frame.dropna(subset=[facts.metric, other.metric]).sort_values(other.metric)
+    frame, figure = facts.frame.dropna(subset=[facts.metric, other.metric]).sort_values(other.metric), Figure()
     in_front = frame[TRIAL].isin([trial.number for trial in facts.result.pareto])
-    frame["kind"] = np.select([in_front, frame[COMPETES]], [front, beaten], unmet)
     trials = {trial.number: trial for trial in facts.result.trials}
-    frame["unmet"] = [", ".join(facts.result.unmet(trials[number])) for number in frame[TRIAL]]
-    style: dict[str, Any] = {
-        "color": "kind",
-        "symbol": "kind",
-        "color_discrete_map": kinds,
-        "category_orders": {"kind": list(kinds)},
-        "symbol_map": {front: "star", beaten: "circle", unmet: "circle-open"},
-    }
-    figure = px.scatter(frame, x=other.metric, y=facts.metric, hover_name=TEXT, hover_data=["unmet"], **style)
-    figure.update_traces(marker_size=9).update_traces(marker_size=13, selector={"name": front})
-    if len(facts.result.further) == 1:
-        # With more than two objectives the front is a surface: a line through two of them would claim an order.
-        figure.update_traces(mode="lines+markers", line_dash="dot", selector={"name": front})
-    _zoom(figure, facts, frame[facts.metric])
-    return _styled(figure, 420, xaxis_title=title_of(other), yaxis_title=title_of(facts.result.objective))
+    unmet = pd.Series([", ".join(facts.result.unmet(trials[number])) for number in frame[TRIAL]], index=frame.index)
+    frame[TEXT] += unmet.map(lambda missed: f"<br>{missed}" if missed else "")
+    # With more than two objectives the front is a surface: a line through two of them would claim an order.
+    line = {"mode": "lines+markers", "line": {"dash": "dot"}} if len(facts.result.further) == 1 else {}
+    kinds: tuple[tuple[str, Any, dict[str, Any], dict[str, Any]], ...] = (
+        ("other trials", ~in_front & frame[COMPETES], {"color": _COLOURS["stopped"]}, {}),
+        ("a constraint is not met", ~frame[COMPETES], {"color": _COLOURS["failed"], "symbol": "circle-open"}, {}),
+        ("Pareto front", in_front, {"color": _BEST, "symbol": "star", "size": 13}, line),
+    )
+    for name, chosen, mark, further in kinds:
+        if chosen.any():
+            figure.points(frame[chosen], other.metric, facts.metric, name=name, marker={"size": 9, **mark}, **further)
+    value_axis = {"title": title_of(facts.result.objective), **_zoom(facts, frame[facts.metric])}
+    return _styled(figure, 420, xaxis={"title": title_of(other)}, yaxis=value_axis)
 
 
 def slots_of(attempts: pd.DataFrame, jobs: int) -> list[int]:
@@ -212,14 +270,21 @@ def slots_of(attempts: pd.DataFrame, jobs: int) -> list[int]:
     return slots
 
 
-def timeline(attempts: pd.DataFrame, slots: list[int]) -> go.Figure:
+def timeline(attempts: pd.DataFrame, slots: list[int]) -> Figure:
     """Return a bar per attempt, a row per slot; gaps are idle time."""
-    rows = [f"slot {slot}" for slot in range(max(slots) + 1)]
-    frame = attempts.assign(slot=[rows[slot] for slot in slots])
-    bars = {"x_start": "start", "x_end": "end", "y": "slot", "text": "trial", "color": "state"}
-    figure = px.timeline(frame, **bars, color_discrete_map=_COLOURS, category_orders={"slot": rows})
-    figure.update_traces(insidetextanchor="middle", textangle=0, marker_line={"color": "white", "width": 1})
-    return _styled(figure, 140 + 34 * len(rows), xaxis_title="time (UTC)", yaxis_title="")
+    names, figure = [f"slot {slot}" for slot in range(max(slots) + 1)], Figure()
+    frame = attempts.assign(slot=[names[slot] for slot in slots])
+    for state in dict.fromkeys(frame["state"]):
+        rows = frame[frame["state"] == state]
+        lengths_ms = (rows["end"] - rows["start"]).dt.total_seconds() * 1000
+        marker = {"color": _COLOURS[state], "line": {"color": "white", "width": 1}}
+        text = {"text": rows["trial"].astype(str), "textangle": 0, "insidetextanchor": "middle"}
+        bars = {"orientation": "h", "base": [start.isoformat() for start in rows["start"]], "x": lengths_ms}
+        hover = {"hovertemplate": "trial %{text}<br>%{base} to %{x}<extra></extra>"}
+        figure.add("bar", name=state, y=rows["slot"], **bars, **text, **hover, marker=marker)
+    across = {"title": "time (UTC)", "type": "date"}
+    down = {"categoryorder": "array", "categoryarray": names[::-1], "automargin": True}
+    return _styled(figure, 140 + 34 * len(names), xaxis=across, yaxis=down, barmode="overlay", showlegend=True)
 
 
 def importances(facts: StudyFacts) -> tuple[dict[str, float], float]:
@@ -306,25 +371,32 @@ def _numbers(parameter: SearchedParameter, values: pd.Series) -> tuple[pd.Series
     return (values.map({name: index for index, name in enumerate(names)}) if names else values), names
 
 
-def _zoom(figure: go.Figure, facts: StudyFacts, values: pd.Series, *shown: float | None) -> None:
-    """Leave hopelessly bad values out of view, but for those that must be shown."""
+def _zoom(facts: StudyFacts, values: pd.Series, *shown: float | None) -> dict[str, Any]:
+    """Return the part of an axis that leaves hopelessly bad values out of view, but for those that must be shown."""
     limit = facts.fence(values)
-    if limit is not None:
-        ends = pd.Series([limit, values.max() if facts.is_maximized else values.min(), *shown], dtype=float)
-        margin = 0.08 * (ends.max() - ends.min())
-        figure.update_yaxes(range=[ends.min() - margin, ends.max() + margin])
+    if limit is None:
+        return {}
+    ends = pd.Series([limit, values.max() if facts.is_maximized else values.min(), *shown], dtype=float)
+    margin = 0.08 * (ends.max() - ends.min())
+    return {"range": [ends.min() - margin, ends.max() + margin]}
 
 
 def _colours(facts: StudyFacts) -> dict[str, Any]:
-    return {"colorscale": _SCALE, "reversescale": not facts.is_maximized, "colorbar_title": facts.metric}
+    bar = {"title": {"text": facts.metric}, "thickness": 14}
+    return {"colorscale": _SCALE, "reversescale": not facts.is_maximized, "colorbar": bar}
 
 
-def _styled(figure: go.Figure, height: int, **layout: Any) -> go.Figure:  # noqa: ANN401 # attributes of a layout
-    figure.update_layout(
-        template="plotly_white",
-        height=height,
-        font={"family": "system-ui, sans-serif", "size": 13, "color": "#1a202c"},
-        margin={"l": 70, "r": 30, "t": 50, "b": 50},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "title": ""},
-    )
-    return figure.update_layout(**layout)
+def _styled(figure: Figure, height: int, **layout: Any) -> Figure:  # noqa: ANN401 # attributes of a layout
+    """Give a plot what all have in common; titles of axes are texts here."""
+    figure.layout = {
+        "height": height,
+        "font": {"family": "system-ui, sans-serif", "size": 13},
+        "margin": {"l": 70, "r": 30, "t": 50, "b": 50},
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom"},
+        "hovermode": "closest",
+        **layout,
+    }
+    for name, axis in figure.layout.items():
+        if name.startswith(("xaxis", "yaxis")) and isinstance(axis.get("title"), str):
+            figure.layout[name] = {**axis, "title": {"text": axis["title"]}}
+    return figure

@@ -1,14 +1,18 @@
-"""The report of a study: one HTML file that needs no network, below 5 MB, legible at 1280 px.
+"""The report of a study: one HTML file that needs no network, below 5 MB, legible from 360 px on, light and dark.
 
-The plotting library lies in the page once, compressed (2 MB instead of 4.8 MB); the browser unpacks it itself.
+The plotting library lies in the page once, compressed (2 MB instead of 4.8 MB); the browser unpacks it itself. The
+package brings it as one file, which `hatch_build.py` takes from plotly when the package is built.
 """
 
 from __future__ import annotations
 
 import base64
+import errno
 import gzip
+import json
 import re
 from datetime import UTC, datetime
+from importlib.metadata import version
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -33,6 +37,9 @@ if TYPE_CHECKING:
 _MAX_PANELS = 8
 _MAX_PANEL_BYTES = 1_500_000
 _POOR_FIT = 0.5
+_NO_FIT = 0.1
+"""Below this share of the variance the shares of the parameters are chance."""
+_LIBRARY = "plotly.min.js.gz"
 
 
 def write_report(root: Path, *, output: Path | None = None) -> Path:
@@ -44,8 +51,7 @@ def write_report(root: Path, *, output: Path | None = None) -> Path:
     """
     facts = read_facts(root)
     sections = tuple(_sections(facts))
-    plots = [f'"figure-{i}":{section.figure.to_json()}' for i, section in enumerate(sections) if section.figure]
-    library = files("plotly").joinpath("package_data/plotly.min.js").read_bytes()
+    plots = {f"figure-{i}": section.figure.document() for i, section in enumerate(sections) if section.figure}
     environment = Environment(
         loader=PackageLoader("automl.html_report", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
@@ -53,8 +59,9 @@ def write_report(root: Path, *, output: Path | None = None) -> Path:
         name=facts.plan.name,
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         sections=sections,
-        figures=f"{{{','.join(plots)}}}",
-        library=base64.b64encode(gzip.compress(library, 6, mtime=0)).decode(),
+        version=version("automl-vision"),
+        figures=_script_text(plots),
+        library=base64.b64encode(_library()).decode(),
     )
     file = output or StudyPaths(root).report_file
     if output is not None:
@@ -63,6 +70,26 @@ def write_report(root: Path, *, output: Path | None = None) -> Path:
     # Others may read it: a report is made to be handed round.
     file.chmod(0o644)
     return file
+
+
+def _script_text(document: object) -> str:
+    """Return JSON in which no text ends the script that it stands in."""
+    text = json.dumps(document, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026")
+
+
+def _library() -> bytes:
+    """Return plotly's JavaScript library, compressed: that of the package, in a checkout also that of plotly."""
+    own = files("automl.html_report").joinpath(_LIBRARY)
+    if own.is_file():
+        return own.read_bytes()
+    try:
+        content = files("plotly").joinpath("package_data/plotly.min.js").read_bytes()
+    except ModuleNotFoundError as error:
+        raise FileNotFoundError(
+            errno.ENOENT, "this installation is not whole; install automl-vision anew", str(own)
+        ) from error
+    return gzip.compress(content, 6, mtime=0)
 
 
 def _sections(facts: StudyFacts) -> Iterator[Section]:
@@ -102,23 +129,28 @@ def _parameters(facts: StudyFacts) -> Iterator[Section]:
     yield Section(title="Parallel coordinates", figure=figures.parallel_coordinates(facts))
     count = len(facts.competing)
     shares, fit = figures.importances(facts)
-    figure = figures.importance_bars(facts, shares) if shares else None
-    if shares:
+    if not shares:
+        note = f"{count} trials with different values are too few; {figures.MIN_TRIALS} are needed."
+    elif fit < _NO_FIT:
         note = (
-            f"From {count} trials with a value. The model predicts {max(0.0, fit):.0%} of the variance of unseen "
-            f"trials{', so read the order with care' if fit < _POOR_FIT else ''}."
+            f"Not known: fitted to {count} trials, the model predicts nothing of trials that it has not seen "
+            f"(R squared {fit:.2f}). More trials are needed, or the parameters matter less than chance."
         )
     else:
-        note = f"{count} trials with different values are too few; {figures.MIN_TRIALS} are needed."
-    yield Section(title="Importances", note=note, figure=figure)
-    note = "Later trials are darker; the star is the best one."
+        note = (
+            f"From {count} trials with a value. The model predicts {fit:.0%} of the variance of unseen trials"
+            f"{', so read the order with care' if fit < _POOR_FIT else ''}."
+        )
+    shares = shares if fit >= _NO_FIT else {}
+    yield Section(title="Importances", note=note, figure=figures.importance_bars(facts, shares) if shares else None)
+    note = "Each dot is a trial in the colour of its number; the star is the best one."
     yield Section(title="Slices", note=note, figure=figures.slices(facts))
     by_path = {parameter.path: parameter for parameter in facts.parameters}
     order = [by_path[path] for path in shares or by_path]
     if len(order) > 1:
         figure = figures.pair(facts, *order[:2])
         note = "Contours are interpolated between the trials; only the dots were measured."
-        has_contours = figure.data[0].type == "contour"
+        has_contours = figure.data[0]["type"] == "contour"
         title = f"{order[0].label} against {order[1].label}"
         yield Section(title=title, note=note if has_contours else "", figure=figure)
 

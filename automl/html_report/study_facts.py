@@ -42,6 +42,11 @@ class SearchedParameter(PlannedParameter):
     label: str
 
     @property
+    def title(self) -> str:
+        """Its label with its unit."""
+        return f"{self.label} ({self.unit})" if self.unit else self.label
+
+    @property
     def options(self) -> tuple[str, ...]:
         """Its choices, as text; empty for a range."""
         return tuple(map(str, self.choices or ()))

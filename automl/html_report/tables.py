@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from automl.duration import format_duration
 from automl.errors import counted
@@ -19,10 +19,11 @@ from automl.study.trial import TrialState
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from automl.html_report.figures import Figure
     from automl.html_report.study_facts import StudyFacts
     from automl.study.trial import TrialResult
 
-_MAX_ROWS = 30
+_MAX_ROWS = 500
 _ROLES = {
     "baseline": "baseline: the starting checkpoint",
     "baseline_test": "baseline on the test data",
@@ -37,7 +38,7 @@ class Section:
     """A section of the page; `page.html.jinja` shows what is not empty, in this order, and stresses the best row."""
 
     title: str
-    figure: Any = None
+    figure: Figure | None = None
     note: str = ""
     head: Sequence[str] = ()
     rows: Sequence[Sequence[object]] = ()
@@ -54,7 +55,7 @@ def summary(facts: StudyFacts) -> Section:
     if best is None:
         return Section(title="Result", note="No trial has a usable value.", facts=overview)
     value = best.values[metric]
-    rows: list[Sequence[object]] = [(f"best: trial {best.number}, epoch {best.best_epoch}", value, "")]
+    rows: list[Sequence[object]] = [(f"best: trial {best.number}, {best.best_at}".rstrip(", "), value, "")]
     first = next((trial for trial in facts.result.trials if trial.number == 0), None)
     if first == best:
         rows.append((_FIRST, value, "the same trial: the search found nothing better"))
@@ -82,8 +83,7 @@ def leaderboard(facts: StudyFacts) -> Section:
             trial.number,
             _state(facts, trial),
             *(trial.values.get(metric) if trial.state.has_value else None for metric in metrics),
-            trial.best_epoch,
-            trial.epochs,
+            trial.best_at.removeprefix("epoch ") or None,
             format_duration(trial.elapsed_s),
             *(trial.assignment.get(parameter.path) for parameter in facts.parameters),
         )
@@ -94,7 +94,7 @@ def leaderboard(facts: StudyFacts) -> Section:
     note = f"{more} more trials are not shown." if more else ""
     # With replicates the best trial is not always the one with the best value.
     best = shown.index(facts.result.best) if facts.result.best in shown else None
-    head = ("trial", "state", *metrics, "best epoch", "epochs", "time", *labels)
+    head = ("trial", "state", *metrics, "best epoch", "time", *labels)
     return Section(title="Leaderboard", note=note, head=head, rows=rows, best_row=best)
 
 

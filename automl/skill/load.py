@@ -7,6 +7,7 @@ action, and is kept as a warning: a broken export must not stop a search.
 from __future__ import annotations
 
 import contextlib
+import difflib
 import hashlib
 from pathlib import Path
 from types import MappingProxyType
@@ -53,7 +54,8 @@ def _folder(reference: str | Path) -> Path:
     if builtin is not None:
         return builtin
     expected = f"the folder of a skill, or a built-in skill: {', '.join(builtin_skills()) or 'none'}"
-    fix = "check the path or the name"
+    close = difflib.get_close_matches(str(reference), builtin_skills(), n=1)
+    fix = f"did you mean {close[0]}?" if close else "check the path or the name"
     raise ConfigurationError.single("the skill", where=str(reference), found="nothing", expected=expected, fix=fix)
 
 

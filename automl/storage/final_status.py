@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from automl.storage.owner import running_process
 from automl.storage.paths import StudyPaths
@@ -14,6 +14,7 @@ from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
     from pathlib import Path
 
     from automl.storage.plan_document import StoredPlan
@@ -36,6 +37,7 @@ class Outcome:
         end: How its last run ended; None before, or if it was killed.
         notices: What was refused or left out of what trainers wrote, and what ranges have grown to.
         agreement: How alike earlier studies and this one are so far; None where none is used, or before a trial ended.
+        started_at: When its last run started; None before.
     """
 
     state: str
@@ -43,6 +45,7 @@ class Outcome:
     end: StudyEnded | StudySuspended | None = None
     notices: tuple[str, ...] = ()
     agreement: Mapping[str, Agreement] | None = None
+    started_at: datetime | None = None
 
     def __str__(self) -> str:
         return f"{self.state}: {self.reason}" if self.reason else self.state
@@ -62,8 +65,9 @@ def read_settled(root: Path) -> tuple[StoredPlan, StudyResult, Outcome]:
     state = read_state(paths)
     result = replace(study_of_plan(plan), trials=state.results)
     agreement = None if state.agreement is None else state.agreement.studies
+    seen: dict[str, Any] = {"notices": state.notices, "agreement": agreement, "started_at": state.started_at}
     if was_running or running_process(paths) is not None:
-        return plan, result, Outcome(state="running", end=state.last, notices=state.notices, agreement=agreement)
+        return plan, result, Outcome(state="running", end=state.last, **seen)
     outcome = outcome_of(paths, state, has_best=result.best is not None)
     trials = [
         replace(trial, state=TrialState.INTERRUPTED, reason=outcome.reason)
@@ -71,7 +75,7 @@ def read_settled(root: Path) -> tuple[StoredPlan, StudyResult, Outcome]:
         else trial
         for trial in result.trials
     ]
-    return plan, replace(result, trials=tuple(trials)), replace(outcome, notices=state.notices, agreement=agreement)
+    return plan, replace(result, trials=tuple(trials)), replace(outcome, **seen)
 
 
 def outcome_of(paths: StudyPaths, state: StudyState, *, has_best: bool) -> Outcome:

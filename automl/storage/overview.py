@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import ConfigurationError
@@ -16,6 +16,7 @@ from automl.storage.study_directory import why_unreadable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from automl.storage.plan_document import StoredPlan
     from automl.study.result import StudyResult
 
 
@@ -27,6 +28,9 @@ class StudyRow:
         name: Name of its directory.
         state: ``running``, ``interrupted`` (a resume continues it), ``completed``, ``failed`` (no usable value, or
             ended by errors) or ``unreadable``.
+        started: When its last run started, in UTC: ``2026-01-31T12:00:00+00:00``; empty before.
+        skill: Name of its skill, or of the program.
+        data: What its data are called, the training data where they are named; empty where none are.
         reason: Why it has ended, or what cannot be read; empty while it runs.
         trials: Trials that have ended.
         planned: Trials that were planned.
@@ -41,6 +45,9 @@ class StudyRow:
     name: str
     state: str
     path: Path
+    started: str = ""
+    skill: str = ""
+    data: str = ""
     reason: str = ""
     trials: int = 0
     planned: int = 0
@@ -102,6 +109,9 @@ def _row(root: Path) -> StudyRow:
         name=root.name,
         state=outcome.state,
         path=root,
+        started=outcome.started_at.isoformat(timespec="seconds") if outcome.started_at else "",
+        skill=plan.skill.name,
+        data=_name_of_data(plan),
         reason=outcome.reason,
         trials=sum(trial.state.is_final for trial in result.trials),
         planned=plan.budget.trials,
@@ -113,6 +123,13 @@ def _row(root: Path) -> StudyRow:
             sorted({str(Path(f).parent) for trial in result.trials for f in trial.files_behind_links})
         ),
     )
+
+
+def _name_of_data(plan: StoredPlan) -> str:
+    """Return the folder of the training data and the name in it, short enough for a column."""
+    data = plan.request.get("data") or {}
+    path = (data.get("train") or next(iter(data.values()), "")) if isinstance(data, dict) else ""
+    return "/".join(PurePath(str(path)).parts[-2:])
 
 
 def _missing(paths: StudyPaths, result: StudyResult) -> Iterator[str]:

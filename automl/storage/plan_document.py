@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -144,6 +145,19 @@ class StoredPlan(PlanDocument):
             return self.load_skill().architecture
         except ConfigurationError:
             return load_architecture(self.skill.network_arch)
+
+
+def named_study(name: str, results: Path) -> tuple[Path, str] | None:
+    """Return the study of a results folder that a name stands for, and why: the newest of that skill, or its folder."""
+    known = []
+    for paths in find_studies(results):
+        with contextlib.suppress(ConfigurationError, OSError):
+            known.append((paths.plan_file.stat().st_mtime, paths.root, read_plan(paths).skill))
+    of_skill = [(made, root) for made, root, skill in known if name in {skill.name, skill.root}]
+    if of_skill:
+        return max(of_skill)[1], f"the newest of the skill {name}, of {len(of_skill)}"
+    folder = next((root for _, root, _ in known if root.name == name), None)
+    return None if folder is None else (folder, f"by its name in {results}")
 
 
 def describe_plan(plan: StudyPlan) -> dict[str, Any]:

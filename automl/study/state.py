@@ -28,6 +28,9 @@ MOST_VALUES = 1_000_000
 ESTIMATES = 3
 """So many estimates of the improvement are kept: one may be small by chance."""
 
+_LATEST = 20
+"""So many measurements of a running trial are looked through for the latest value of each metric."""
+
 
 class Phase(StrEnum):
     """Where a trial is between its proposal and its end."""
@@ -190,7 +193,7 @@ class StudyState:
 
     @property
     def results(self) -> tuple[TrialResult, ...]:
-        """What is known of the trials that were started, in order of their numbers; RUNNING for those that run."""
+        """What is known of the trials that were started, in order of their numbers; of those that run, the latest."""
         found = (_running(trial) if trial.phase is Phase.RUNNING else trial.result for trial in self.trials)
         return tuple(result for result in found if result is not None)
 
@@ -369,6 +372,7 @@ def _running(trial: TrialRecord) -> TrialResult:
         seed=trial.proposal.seed,
         origin=trial.proposal.origin,
         gpus=trial.gpus,
+        values={name: value for m in trial.measured[-_LATEST:] for name, value in m.values.items()},
         epochs=trial.epochs,
         elapsed_s=trial.elapsed_s,
     )

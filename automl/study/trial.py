@@ -115,7 +115,8 @@ class TrialResult:
         reason: Why it ended so, in words; for DIVERGED the epoch and the metric.
         failure: The kind of failure, for FAILED only.
         assignment: Parameter path -> value.
-        values: Metric name -> value at the best epoch of the primary objective; finite, empty if there is none.
+        values: Metric name -> value at the best epoch of the primary objective; finite, empty if there is none. Of a
+            trial that runs, the latest values.
         best_epoch: Zero-based epoch of the best value; None if there is none.
         epochs: Epochs measured.
         curve: (epoch, primary objective), in order of epochs; finite values only.
@@ -162,3 +163,10 @@ class TrialResult:
     origin: Origin | None = None
     spec_sha256: str = ""
     files_behind_links: tuple[str, ...] = ()
+
+    @property
+    def best_at(self) -> str:
+        """The best epoch in words, ``epoch 8 of 8``: counted from 1, unlike `best_epoch`; empty without one."""
+        return (
+            "" if self.best_epoch is None else f"epoch {self.best_epoch + 1} of {max(self.epochs, self.best_epoch + 1)}"
+        )

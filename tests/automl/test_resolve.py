@@ -75,10 +75,15 @@ def test_a_metric_of_unknown_direction_is_never_guessed() -> None:
 def test_sampler_rule_and_options_are_checked_together() -> None:
     plan = dataclasses.replace(make_plan(), sampler="tpee", scheduler="ashaa", options={"grace_epoch": 3})
 
+    request = REQUEST.with_settings(source=Path("/s/study.yaml"), explicit=("scheduler", "options.grace_epoch"))
     with pytest.raises(ConfigurationError) as caught:
-        check_settings(plan)
+        check_settings(plan, request)
 
-    assert len(caught.value.problems) == 3
+    assert sorted(problem.where for problem in caught.value.problems) == [
+        "--option grace_epoch",
+        "--scheduler",
+        "/s/study.yaml: sampler",
+    ]
 
 
 def test_an_explicit_policy_decides_what_the_words_leave_open() -> None:

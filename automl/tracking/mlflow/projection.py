@@ -380,7 +380,7 @@ def _ended_note(result: StudyResult, reason: str) -> str:
     lines = [f"{reason or 'It has ended'}. Trials: {counts}."]
     if best is None:
         return f"No trial has a usable value of {objective.metric}. {lines[0]}"
-    epoch = "" if best.best_epoch is None else f" at epoch {best.best_epoch}"
+    epoch = f" at {best.best_at}" if best.best_at else ""
     lines.insert(0, f"**Trial {best.number}: {objective.metric} {best.values[objective.metric]:.6g}**{epoch}.")
     if best.assignment:
         rows = [f"| `{path}` | {value} |" for path, value in best.assignment.items()]

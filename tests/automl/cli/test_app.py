@@ -41,7 +41,7 @@ def test_every_command_has_a_help_page(name: str, capsys: pytest.CaptureFixture[
         (["run", "--sampeler", "tpe"], "--sampeler"),
         (["run", "--trials", "0"], "--trials"),
         (["run", "--time", "soon"], "soon"),
-        (["status"], "STUDY_DIR"),
+        (["status"], "STUDY"),
     ],
 )
 def test_a_wrong_command_line_ends_with_2_and_names_the_place(

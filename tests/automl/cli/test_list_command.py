@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 from automl.cli.app import run_command_line
@@ -36,10 +37,11 @@ def test_the_studies_of_a_results_folder_are_listed(tmp_path: Path, capsys: pyte
 
     assert run_command_line(["list", "--studies", str(tmp_path)]) == 0
     shown = capsys.readouterr().out
-    assert shown.startswith("interrupted  example     4/20")
+    assert re.match(r"interrupted  example  \d{4}-\d\d-\d\d \d\d:\d\d  toy {6,} 4 of 20 ", shown)
     assert "best val/d1 0.7000" in shown
     assert "its process was killed" in shown
     assert run_command_line(["list", "--studies", str(tmp_path), "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)["studies"]
     assert (row["name"], row["best"], row["path"]) == ("example", 0.7, str(tmp_path / "example"))
+    assert (row["skill"], row["started"][-6:]) == ("toy", "+00:00")
     assert run_command_line(["list", "--studies", str(tmp_path / "absent")]) == 2

@@ -25,7 +25,7 @@ def test_a_trial_line_can_be_searched_for_its_state_and_value() -> None:
 
     assert line.startswith("trial   2  completed  val/d1 0.7000")
     assert "(best)" in line
-    assert "epoch 5/5" in line
+    assert "epoch 5 of 5" in line
     assert "13.0 s" in line
     assert "lr=0.05" in line
 

@@ -43,7 +43,7 @@ def test_text_counts_states_and_names_the_best(tmp_path: Path, capsys: pytest.Ca
 
     shown = capsys.readouterr().out
     assert "2 completed, 1 diverged, 1 failed" in shown
-    assert "trial 2, val/d1 0.7000 at epoch 4" in shown
+    assert "trial 2, val/d1 0.7000 at epoch 5 of 5" in shown
 
 
 def test_what_is_no_study_is_an_error_that_says_what_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,7 +28,7 @@ def test_the_summary_compares_the_best_with_trial_0_and_with_a_constant(
 
     shown = capsys.readouterr().out
     assert "the target is reached" in shown
-    assert "trial 2, val/d1 0.7000 at epoch 4" in shown
+    assert "trial 2, val/d1 0.7000 at epoch 5 of 5" in shown
     assert "0.6000 -> 0.7000, 0.1000 better" in shown
     assert "0.3000 -> 0.7000, 0.4000 better" in shown
     assert "trials/0002/train/b.pth" in shown

@@ -50,11 +50,11 @@ def test_eighty_columns_show_trials_slots_incumbent_and_estimate(root: Path, mon
 
     assert max(len(line) for line in text.splitlines()) <= 80
     assert "running (process 42)" in text
-    assert "best    trial 2, val/d1 0.7000, epoch 4" in text
+    assert "best    trial 2, val/d1 0.7000, epoch 5 of 5" in text
     assert "1 of 2 busy" in text
     assert "each so far, 2 slots)" in text
     running = next(line for line in text.splitlines() if line.lstrip().startswith("5 "))
-    assert running.split()[:4] == ["5", "running", "2/5", "0.6500"]
+    assert running.split()[:6] == ["5", "running", "2", "of", "5", "0.6500"]
     assert "0.7000*" in text
     assert "out of GPU memory" in text
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
+
 from automl.html_report.advice import advise
 from automl.html_report.study_facts import read_facts
 from tests.automl.tracking.synthetic import RESULTS
@@ -24,6 +26,23 @@ def test_best_trials_at_an_end_of_a_range_suggest_widening_it(tmp_path: Path) ->
     at_edge = [replace(RESULTS[0], number=n, assignment={"train.optim.lr": 0.9}) for n in range(3)]
 
     assert "train.optim.lr: the best 3 trials lie at the upper end of its range (1)" in advice(tmp_path, *at_edge)
+
+
+@pytest.mark.parametrize(
+    ("ends", "value"),
+    [
+        ({"type": "float", "low": 0.0, "high": 0.5}, 0.0),
+        ({"type": "float", "low": 0.1, "high": 1.0}, 1.0),
+        ({"type": "int", "low": 1, "high": 8}, 1),
+    ],
+)
+def test_no_range_is_to_be_widened_to_values_that_make_no_sense(
+    tmp_path: Path, ends: dict[str, float | str], value: float
+) -> None:
+    space = {"parameters": [{"path": "train.optim.lr", "log": False, "choices": None, **ends}]}
+    trials = [replace(RESULTS[0], number=n, assignment={"train.optim.lr": value}) for n in range(3)]
+
+    assert "end of its range" not in "".join(advise(read_facts(write_study(tmp_path / "s", trials, space=space).root)))
 
 
 def test_a_best_trial_that_was_best_in_its_last_epoch_suggests_more_epochs(tmp_path: Path) -> None:

@@ -126,7 +126,7 @@ def test_a_hundred_trials_of_a_wide_space_stay_below_five_megabytes(tmp_path: Pa
 
     assert len(text) < 5 * MEGABYTE
     assert "Importances" in text
-    assert "70 more trials are not shown" in text
+    assert text.count("<tr") > 100
 
 
 def test_cells_are_escaped_and_numbers_have_four_digits(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def summary_rows(root: Path, *results: TrialResult) -> Sequence[Sequence[object]
 def test_the_summary_compares_the_best_with_trial_0(tmp_path: Path) -> None:
     rows = summary_rows(tmp_path / "demo")
 
-    assert rows[0] == ("best: trial 4, epoch 1", 0.7, "")
+    assert rows[0] == ("best: trial 4, epoch 2 of 3", 0.7, "")
     assert rows[1] == ("trial 0: the template's own values", 0.5, "better by 0.2 (+40.0%)")
 
 

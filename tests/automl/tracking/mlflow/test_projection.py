@@ -106,7 +106,7 @@ def test_the_summary_of_a_study_is_its_description(projection: Projection) -> No
 
     note = values_of(project(projection, ENDED), UploadKind.TAGS)[-1][NOTE_TAG]
 
-    assert note.startswith("**Trial 4: val/d1 0.7** at epoch 1.")
+    assert note.startswith("**Trial 4: val/d1 0.7** at epoch 2 of 3.")
     assert "all trials have ended (5). Trials: 2 completed, 1 diverged, 1 failed, 1 stopped." in note
     assert "| `train.optim.lr` | 0.005 |" in note
 
