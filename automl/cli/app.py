@@ -85,7 +85,9 @@ class _LazyGroup(click.Group):
 def cli() -> None:
     """Find hyperparameters of models described by model skills, and keep one clear record.
 
-    `automl run --policy on` does the main job on the demo data.
+    `automl run --policy on` does the main job on the demo data. STUDY is a study's folder, its name in the results
+    folder, or the name of a skill, whose newest study it is; for `run` and what comes before it a study file, the name
+    of a ready study, or a skill. Tab completion: eval "$(_AUTOML_COMPLETE=bash_source automl)".
     """
 
 

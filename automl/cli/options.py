@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from automl.cli.completion import completing, studies
 from automl.errors import ConfigurationError, Problem
 from automl.storage.paths import StudyPaths
 
@@ -60,7 +61,9 @@ def json_option(text: str = "One JSON document on stdout, nothing else there.") 
     return click.option("--json", "as_json", is_flag=True, help=text)
 
 
-study_argument = click.argument("root", metavar="STUDY", type=StudyPath())
+study_argument = click.argument(
+    "root", metavar="STUDY", type=StudyPath(), shell_complete=completing(studies, has_files=True)
+)
 data_option = click.option("--data", multiple=True, metavar="SPLIT=PATH", help="Where a split's data are. Repeatable.")
 set_option = click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override the spec. Repeatable."

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from automl.cli.completion import completing, ready_studies, samplers, schedulers, skills, studies
 from automl.cli.options import (
     data_option,
     json_option,
@@ -75,9 +76,19 @@ _PLAIN_SETTINGS = SETTINGS - {
 }
 
 _SKILL_OPTIONS = (
-    click.argument("study", required=False),
-    click.option("--skill", metavar="PATH|NAME", help="A model skill: a folder, or the name of a built-in one."),
-    click.option("--spec", metavar="FILE", help="A spec file in place of the skill's template."),
+    click.argument("study", required=False, shell_complete=completing(ready_studies, skills, has_files=True)),
+    click.option(
+        "--skill",
+        metavar="PATH|NAME",
+        help="A model skill: a folder, or the name of a built-in one.",
+        shell_complete=completing(skills, has_files=True),
+    ),
+    click.option(
+        "--spec",
+        metavar="FILE",
+        help="A spec file in place of the skill's template.",
+        shell_complete=completing(has_files=True),
+    ),
     data_option,
     set_option,
     click.option(
@@ -168,12 +179,23 @@ _STUDY_OPTIONS = (
     click.option("--launcher", type=click.Choice(LAUNCHER_NAMES), help="How trials are started [auto]."),
     click.option("--image", metavar="IMAGE", help="Container image in place of the skill's."),
     click.option("--network", metavar="NAME", help="Network of containers: none, host, bridge, ... [the engine's]."),
-    click.option("--sampler", metavar="NAME", help=f"Proposes assignments: {', '.join(SAMPLERS)} [auto]."),
-    click.option("--scheduler", metavar="NAME", help=f"Stops trials early: {', '.join(SCHEDULERS)} [auto]."),
+    click.option(
+        "--sampler",
+        metavar="NAME",
+        help=f"Proposes assignments: {', '.join(SAMPLERS)} [auto].",
+        shell_complete=completing(samplers),
+    ),
+    click.option(
+        "--scheduler",
+        metavar="NAME",
+        help=f"Stops trials early: {', '.join(SCHEDULERS)} [auto].",
+        shell_complete=completing(schedulers),
+    ),
     click.option(
         "--warm-start",
         multiple=True,
         metavar="STUDY",
+        shell_complete=completing(studies, has_files=True),
         help="Try the best trials of a study first: its directory, or its name in the results folder. Repeatable.",
     ),
     click.option("--no-warm-start", is_flag=True, help="Take nothing from earlier studies and recipes [auto does]."),

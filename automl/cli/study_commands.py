@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from automl.cli.completion import completing, studies
 from automl.cli.options import (
     StudyPath,
     json_option,
@@ -181,7 +182,14 @@ def _print_from(log: Path, offset: int, show: Callable[[bytes], object]) -> int:
 
 
 @commands.command("compare")
-@click.argument("study_dirs", nargs=-1, required=True, metavar="STUDY...", type=StudyPath())
+@click.argument(
+    "study_dirs",
+    nargs=-1,
+    required=True,
+    metavar="STUDY...",
+    type=StudyPath(),
+    shell_complete=completing(studies, has_files=True),
+)
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="Show the first N trials of each study [100].")
 @json_option("One JSON document on stdout.")
 @click.option("--csv", "as_csv", is_flag=True, help="Comma-separated values on stdout.")

@@ -96,14 +96,14 @@ def objective_history(facts: StudyFacts) -> Figure:
     for state, rows in _by_state(frame):
         figure.points(rows, TRIAL, metric, name=state, marker={"size": 9, "color": _COLOURS[state]})
     best_so_far = frame[metric].cummax() if facts.is_maximized else frame[metric].cummin()
-    line = {"shape": "hv", "color": _BEST}
+    line: dict[str, Any] = {"shape": "hv", "color": _BEST}
     figure.add("scatter", mode="lines", x=frame[TRIAL], y=best_so_far, name="best so far", line=line, hoverinfo="skip")
     figure.points(frame[frame[TRIAL] == facts.best], TRIAL, metric, name="best", marker=_STAR)
     for state, rows in _by_state(facts.frame[facts.frame[metric].isna()]):
         mark = {"symbol": "x", "size": 9, "color": _COLOURS[state]}
         below = {"name": f"{state} (no value)", "yaxis": "y2", "hovertemplate": "%{text}<extra></extra>"}
         figure.points(rows.assign(below=0), TRIAL, "below", marker=mark, **below)
-    axes = {"yaxis": {"title": title_of(facts.result.objective), "domain": [0.1, 1]}}
+    axes: dict[str, Any] = {"yaxis": {"title": title_of(facts.result.objective), "domain": [0.1, 1]}}
     if facts.constant is not None:
         line = {"xref": "paper", "x0": 0, "x1": 1, "y0": facts.constant, "y1": facts.constant, "line": {"dash": "dash"}}
         text = f"constant prediction {facts.constant:.3g}"

@@ -38,6 +38,9 @@ def test_every_command_has_a_help_page(name: str, capsys: pytest.CaptureFixture[
     ("arguments", "named"),
     [
         (["tune"], "tune"),
+        (["rum"], "Did you mean 'run'?"),
+        (["plan", "--skill", "toyy"], "did you mean toy?"),
+        (["plan", "toy/quick", "--sampler", "tp"], "--sampler"),
         (["run", "--sampeler", "tpe"], "--sampeler"),
         (["run", "--trials", "0"], "--trials"),
         (["run", "--time", "soon"], "soon"),

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from automl.cli.app import run_command_line
+from automl.storage.documents import write_document
 from automl.study.trial import TrialState
 from tests.automl.cli.study_folder import TRIALS, write_study
 
@@ -42,6 +43,23 @@ def test_the_table_shows_the_parameters_that_differ(tmp_path: Path, capsys: pyte
 
     header = capsys.readouterr().out.splitlines()[1]
     assert header.split() == ["trial", "state", "val/d1", "epoch", "time", "lr"]
+
+
+def test_several_studies_are_one_table_below_what_they_differ_in(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = (write_study(tmp_path / name, (TRIALS[n],)) for name, n in (("a", 0), ("b", 2)))
+    plan = json.loads((second / "plan.json").read_text(encoding="utf-8"))
+    write_document(second / "plan.json", {**plan, "sampler": "random"})
+
+    assert run_command_line(["compare", str(first), str(second)]) == 0
+    settings, table = capsys.readouterr().out.split("\n\n")
+
+    assert [line.split() for line in settings.splitlines()] == [["setting", "a", "b"], ["sampler", "auto", "random"]]
+    head, *rows = (line.split() for line in table.splitlines()[1:])
+    assert head[:4] == ["study", "trial", "state", "val/d1"]
+    assert [row[:2] for row in rows] == [["b", "2"], ["a", "0"]]
+    assert run_command_line(["compare", str(first), str(first)]) == 2
 
 
 def test_a_trial_of_a_killed_study_does_not_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
+
 from automl.cli.app import run_command_line
-from tests.automl.cli.study_folder import write_study
+from automl.storage.event_log import EventLog
+from automl.storage.paths import StudyPaths
+from automl.study.events import Measured
+from automl.study.trial import TrialState
+from tests.automl.cli.study_folder import TRIALS, write_study
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 
 def test_json_has_the_promised_fields(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -44,6 +50,39 @@ def test_text_counts_states_and_names_the_best(tmp_path: Path, capsys: pytest.Ca
     shown = capsys.readouterr().out
     assert "2 completed, 1 diverged, 1 failed" in shown
     assert "trial 2, val/d1 0.7000 at epoch 5 of 5" in shown
+
+
+def test_a_trial_that_runs_is_shown_with_its_epoch_and_latest_value(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("automl.storage.final_status.running_process", lambda _: 42)
+    root = write_study(tmp_path / "example", (replace(TRIALS[0], state=TrialState.RUNNING),))
+    log = EventLog(StudyPaths(root).events_file)
+    log.append(Measured(trial=0, epoch=2, step=None, max_epochs=8, values={"val/d1": 0.55}))
+    log.append(Measured(trial=0, epoch=3, step=None, max_epochs=8, values={"train_loss": 0.1}))
+    log.close()
+
+    run_command_line(["status", str(root)])
+
+    row = capsys.readouterr().out.splitlines()[-1].split()
+    assert row[:4] == ["0", "running", "0.5500", "4"]
+
+
+@pytest.mark.parametrize("name", ["toy", "older"])
+def test_a_study_is_named_by_its_skill_or_its_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("AUTOML_RESULTS", str(tmp_path))
+    for folder, made_s in (("older", 1000.0), ("newer", 2000.0)):
+        os.utime(write_study(tmp_path / folder) / "plan.json", (made_s, made_s))
+
+    assert run_command_line(["status", name]) == 0
+
+    shown, said = capsys.readouterr()
+    chosen = {"toy": "newer", "older": "older"}[name]
+    assert f"{tmp_path}/{chosen}" in shown
+    assert said.startswith(f"study {tmp_path}/{chosen}: ")
+    assert len(said.splitlines()) == 1
 
 
 def test_what_is_no_study_is_an_error_that_says_what_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -40,7 +40,7 @@ def test_no_range_is_to_be_widened_to_values_that_make_no_sense(
     tmp_path: Path, ends: dict[str, float | str], value: float
 ) -> None:
     space = {"parameters": [{"path": "train.optim.lr", "log": False, "choices": None, **ends}]}
-    trials = [replace(RESULTS[0], number=n, assignment={"train.optim.lr": value}) for n in range(3)]
+    trials = tuple(replace(RESULTS[0], number=n, assignment={"train.optim.lr": value}) for n in range(3))
 
     assert "end of its range" not in "".join(advise(read_facts(write_study(tmp_path / "s", trials, space=space).root)))
 

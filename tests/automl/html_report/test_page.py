@@ -106,6 +106,19 @@ def test_what_a_trainer_wrote_cannot_become_markup(tmp_path: Path) -> None:
     assert text.count("</script>") == 3
 
 
+def test_importances_that_predict_nothing_are_not_shown(tmp_path: Path) -> None:
+    values = [({"val/d1": 0.5 + (n * 7 % 5) / 100}, {"train.optim.lr": 1e-3 * n}) for n in range(1, 20)]
+    trials = tuple(
+        replace(RESULTS[0], number=number, values=measured, assignment=assignment)
+        for number, (measured, assignment) in enumerate(values, 1)
+    )
+
+    text = text_of(write_study(tmp_path / "demo", (RESULTS[0], *trials)).root)
+
+    assert "the model predicts nothing of trials that it has not seen (R squared -" in text
+    assert "share of the importance" not in text
+
+
 def test_a_hundred_trials_of_a_wide_space_stay_below_five_megabytes(tmp_path: Path) -> None:
     trials = tuple(
         TrialResult(
