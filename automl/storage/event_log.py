@@ -93,7 +93,7 @@ class EventLog:
                 self._handle = _open(self._file)
             elif not _is_same(self._file, self._handle):
                 raise FileNotFoundError(errno.ENOENT, "moved or deleted meanwhile", str(self._file))
-            os.write(self._handle, line)
+            _write_whole(self._handle, line)
             if not isinstance(event, Measured):
                 os.fsync(self._handle)
             return Entry(event, time, os.fstat(self._handle).st_size)
@@ -245,6 +245,21 @@ def decode(line: bytes, *, is_strict: bool = False) -> tuple[Event, datetime] | 
         result = {name: value for name, value in document.items() if name in known}
         document = {"result": {**result, "number": document["trial"], "assignment": document.get("assignment", {})}}
     return from_json(document, event_type), time
+
+
+def _write_whole(handle: int, line: bytes) -> None:
+    """Append a line, or nothing of it: where a file system is full within it, half a line would end the log for ever.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    before, left = os.fstat(handle).st_size, line
+    try:
+        while left:
+            left = left[os.write(handle, left) :]
+    except OSError:
+        os.ftruncate(handle, before)
+        raise
 
 
 def _is_same(file: Path, handle: int) -> bool:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
+import os
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -210,6 +212,26 @@ def test_nothing_is_written_to_a_log_that_was_moved_meanwhile(tmp_path: Path) ->
 
     assert not (tmp_path / "study").exists()
     assert len(list(read_log(tmp_path / "moved/events.jsonl"))) == 1
+
+
+def test_a_file_system_that_is_full_within_a_line_leaves_nothing_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, write = EventLog(tmp_path / "events.jsonl"), os.write
+    log.append(EVENTS[0])
+
+    def write_a_little(handle: int, content: bytes) -> int:
+        if len(content) < 100:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(handle, content[:50])
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", write_a_little)
+        with pytest.raises(OSError, match="No space left"):
+            log.append(EVENTS[0])
+    log.append(EVENTS[1])
+
+    assert [entry.event for entry in read_log(tmp_path / "events.jsonl", is_strict=True)] == list(EVENTS[:2])
 
 
 @pytest.mark.parametrize("value", [7, None, [], {"a": 1}, 10**400, "2026-13-45"])
