@@ -82,10 +82,13 @@ def _existing(spec: Spec) -> dict[str, str]:
 
 
 def git_revision(folder: Path) -> str | None:
-    """Return the revision of the work tree that a folder lies in; None outside of one or without git."""
+    """Return the revision of the work tree that a folder lies in; None outside of one, and where git fails."""
     git = shutil.which("git")
     if git is None or not folder.is_dir():
         return None
     command = [git, "-C", str(folder), "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)  # noqa: S603 # no shell
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)  # noqa: S603 # no shell
+    except (OSError, subprocess.TimeoutExpired):
+        return None
     return answer.stdout.strip() or None if answer.returncode == 0 else None

@@ -17,6 +17,8 @@ from tests.automl.tracking.synthetic import make_plan
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
+
     from automl.skill.model import JsonValue
 
 
@@ -45,6 +47,15 @@ def test_a_changed_work_tree_is_marked(tmp_path: Path) -> None:
 def test_outside_of_a_work_tree_there_is_no_revision(tmp_path: Path) -> None:
     assert git_revision(tmp_path) is None
     assert git_revision(tmp_path / "nowhere") is None
+
+
+def test_a_git_that_hangs_costs_the_revision_and_no_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def hang(command: list[str], **_: object) -> None:
+        raise subprocess.TimeoutExpired(command, 10)
+
+    monkeypatch.setattr(subprocess, "run", hang)
+
+    assert git_revision(tmp_path) is None
 
 
 def test_the_data_of_the_training_have_a_fingerprint(tmp_path: Path) -> None:
