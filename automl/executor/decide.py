@@ -149,10 +149,11 @@ def may_propose(plan: StudyPlan, state: StudyState) -> bool:
 
 def give_up_paused(state: StudyState) -> Conclude | None:
     """Return the end of a trial that will not be promoted any more; its best value counts. None without one."""
-    for trial in state.in_phase(Phase.PAUSED):
-        detail = trial.cause.detail if trial.cause is not None else ""
-        return Conclude(trial.number, StopCause(kind=StopKind.SCHEDULER, detail=detail, last_epoch=trial.paused_at))
-    return None
+    if not state.in_phases[Phase.PAUSED]:
+        return None
+    trial = state.trials[min(state.in_phases[Phase.PAUSED])]
+    detail = trial.cause.detail if trial.cause is not None else ""
+    return Conclude(trial.number, StopCause(kind=StopKind.SCHEDULER, detail=detail, last_epoch=trial.paused_at))
 
 
 def missing_replicates(plan: StudyPlan, state: StudyState) -> list[tuple[int, int]]:
@@ -180,6 +181,5 @@ def result_of(plan: StudyPlan, trials: Iterable[TrialResult]) -> StudyResult:
 def _promotion(plan: StudyPlan, state: StudyState, search: SearchState) -> int | None:
     if state.search_end is not None:
         return None
-    paused = [trial.number for trial in state.in_phase(Phase.PAUSED)]
     is_last = not (is_searching(plan, state) or state.waiting)
-    return search.scheduler.next_promotion(paused, is_last=is_last)
+    return search.scheduler.next_promotion(state.in_phases[Phase.PAUSED], is_last=is_last)

@@ -37,7 +37,7 @@ from automl.storage.documents import write_document
 from automl.storage.event_log import EventLog, named_damage, read_log
 from automl.storage.legacy import upgrade_log
 from automl.storage.paths import StudyPaths, make_folder
-from automl.storage.study_directory import write_result
+from automl.storage.study_directory import read_results, write_result
 from automl.study.ends import EndKind, EndReason, StopCause, StopKind
 from automl.study.events import (
     AgreementEstimated,
@@ -54,8 +54,9 @@ from automl.study.events import (
     TrialRetried,
     TrialStarted,
 )
-from automl.study.state import Phase, StudyState, apply
-from automl.study.trial import FailureKind, Measurement
+from automl.study.packed import packed
+from automl.study.state import OPEN, Phase, StudyState, apply
+from automl.study.trial import FailureKind, Measurement, TrialState
 from automl.tracking.base import TrackerGroup
 from automl.trial.attempts import Start, change_after, earlier_measurements, may_continue_after, measured_by
 from automl.trial.disk import largest_checkpoint, short_of_room
@@ -166,11 +167,13 @@ class StudyLoop:
             cause = read_stop_request(self._attempt_directory(trial)) if trial.starts else None
             if cause is not None and cause.kind is StopKind.USER:
                 self._append(StopDecided(trial=trial.number, cause=cause))
-        for trial in self._state.in_phase(Phase.PAUSED, Phase.ENDED):
-            if trial.result is not None and not self._paths.result_file(trial.number).exists():
-                write_result(self._paths, trial.result)
-            if trial.phase is Phase.PAUSED:
-                self._retention.thin(trial)
+        known = self._state.in_phase(Phase.PAUSED, Phase.ENDED)
+        missing = {t.number for t in known if t.result is not None and not self._paths.result_file(t.number).exists()}
+        for result in read_results(self._paths) if missing else ():
+            if result.number in missing:
+                write_result(self._paths, result)
+        for trial in self._state.in_phase(Phase.PAUSED):
+            self._retention.thin(trial)
 
     # Appending and folding.
 
@@ -188,6 +191,10 @@ class StudyLoop:
     def _fold(self, event: Event, time: datetime) -> None:
         apply(self._state, event, time)
         self._search.apply(event, self._state)
+        if isinstance(event, TrialEnded) and event.result.state.is_final:
+            # For as long as the study lives, only what decisions rest on: the log has the rest.
+            trial = self._state.trials[event.result.number]
+            trial.result = replace(event.result, values=packed(event.result.values), curve=(), log_tail=())
 
     def _settle(self) -> None:
         """Do all that follows from the state, whatever slots are free."""
@@ -434,7 +441,7 @@ class StudyLoop:
         # Wall time of earlier runs is unknown where they were killed; their slots were busy about so long.
         state = self._state
         elapsed_s = state.ended_before_s / self._plan.resources.jobs + time.monotonic() - self._started_s
-        busy_s = state.ended_s + sum(self._elapsed_s(state.trials[number]) for number in state.open)
+        busy_s = state.ended_s + sum(map(self._elapsed_s, state.in_phase(*OPEN)))
         gpu_s = busy_s * self._plan.resources.gpus_per_trial
         self._end_for(spent_end(self._plan.budget, elapsed_s=elapsed_s, gpu_s=gpu_s))
 
@@ -467,8 +474,12 @@ class StudyLoop:
             self._append(StudySuspended(reason=str(end), end=end))
 
     def close(self) -> StudyResult:
-        """Return the trials and record that the study is over, unless a resume is to continue it."""
-        with self._lock:
+        """Return the trials and record that the study is over, unless a resume is to continue it.
+
+        Raises:
+            ConfigurationError: the log cannot be read.
+        """
+        with self._lock, recorded(self._paths.root):
             end = self._state.end
             if end is not None and end.is_cut_off:
                 self.suspend(end)
@@ -493,11 +504,11 @@ class StudyLoop:
             return result
 
     def _result(self, end: EndReason) -> StudyResult:
-        trials = [trial.result for trial in self._state.trials if trial.result is not None]
+        result = result_of(self._plan, (r for r in read_results(self._paths) if r.state is not TrialState.RUNNING))
         failure = None
         if end.kind is EndKind.IDENTICAL_ERRORS:
-            failure = summarize_errors(str(end), self._state.finished[-1], self._paths.root)
-        result = result_of(self._plan, trials)
+            last = next(trial for trial in result.trials if trial.number == self._state.ended[-1])
+            failure = summarize_errors(str(end), last, self._paths.root)
         return replace(result, failure=failure, end_reason=str(end), may_go_on=end.may_continue)
 
     def _last_start(self, trial: TrialRecord) -> Start:

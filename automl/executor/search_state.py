@@ -89,7 +89,7 @@ class SearchState:
 
     def _write_journal(self, number: int) -> None:
         if self._journal is not None:
-            self._journal.update(self.searcher.history.observations[number])
+            self._journal.update(self.searcher.observation(number))
 
     def _measure(self, event: Measured, state: StudyState) -> None:
         value = event.values.get(self._plan.objective.metric)
@@ -122,6 +122,7 @@ class SearchState:
                 self.searcher.pause(result)
             return
         self._reported.pop(trial.number, None)
+        self.scheduler.forget(trial.number)
         self.searcher.tell(result)
         self.errors = self.errors or error_end(state.last_ended(IDENTICAL_ERRORS))
         if not trial.is_replicate:

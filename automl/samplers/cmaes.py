@@ -1,6 +1,6 @@
 """CMA-ES (package `cmaes`): a normal distribution that adapts to good points; for many trials on continuous spaces.
 
-The state is replayed from the history for every proposal: trials that ended, in their order, form the generations. The
+The state follows from the history: trials that ended, in their order, form the generations. The
 distribution starts at the template. Discrete parameters are rounded.
 """
 
@@ -30,19 +30,35 @@ class CmaEsSampler(Sampler):
     def __init__(self, space: SearchSpace, seed: int) -> None:
         super().__init__(space, seed)
         self._encoder = Encoder(space)
+        self._strategy: CMA | None = None
+        self._passed = np.empty((0, self._encoder.dimensions + 1))
 
     def propose(self, history: History, number: int) -> Candidate:
         """Return a draw from the current distribution."""
         data = training_data_from(history)
-        points = self._encoder.points(data.assignments)
-        seed = int(generator_for(self._seed, number).integers(2**31))
-        strategy = CMA(self._encoder.default_point, _FIRST_STEP, n_max_resampling=0, seed=seed)
-        size = strategy.population_size
-        for begin in range(0, len(points) - size + 1, size):
-            generation = _within_reach(strategy, points[begin : begin + size])
-            strategy.tell(list(zip(generation, -data.fitness[begin : begin + size], strict=True)))
-        assignment = self._encoder.assignment(self._encoder.snap(strategy.ask()[None, :])[0])
+        rows = np.column_stack([self._encoder.points(data.assignments), data.fitness])
+        drawn = CMA.__new__(CMA)  # a draw changes the strategy, by rounding; its own copy does so too
+        vars(drawn).update(vars(self._replayed(rows)))
+        drawn.reseed_rng(int(generator_for(self._seed, number).integers(2**31)))
+        assignment = self._encoder.assignment(self._encoder.snap(drawn.ask()[None, :])[0])
         return Candidate(assignment, Origin(OriginKind.CMAES))
+
+    def _replayed(self, rows: np.ndarray) -> CMA:
+        """Return the strategy after all full generations of points and their fitness.
+
+        It goes on from the one before where that was passed the same; a long study would else take seconds.
+        """
+        strategy = self._strategy
+        if strategy is None or not np.array_equal(self._passed, rows[: len(self._passed)]):
+            strategy = CMA(self._encoder.default_point, _FIRST_STEP, n_max_resampling=0, seed=0)
+            self._strategy, self._passed = strategy, rows[:0]
+        size = strategy.population_size
+        for begin in range(len(self._passed), len(rows) - size + 1, size):
+            generation = rows[begin : begin + size]
+            points = _within_reach(strategy, np.ascontiguousarray(generation[:, :-1]))
+            strategy.tell(list(zip(points, -generation[:, -1], strict=True)))
+            self._passed = rows[: begin + size]
+        return strategy
 
 
 def _within_reach(strategy: CMA, points: np.ndarray) -> np.ndarray:

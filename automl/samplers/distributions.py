@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial
 
 from automl.space.parameters import ParameterType
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     from optuna.distributions import BaseDistribution
     from optuna.samplers import BaseSampler
-    from optuna.trial import FrozenTrial
+    from optuna.trial import TrialState as OptunaState
 
     from automl.space.parameters import Parameter, SearchSpace
     from automl.space.values import Scalar
@@ -87,6 +89,21 @@ def kind_name(parameter: Parameter) -> str:
 def kinds_of(parameter: Parameter) -> CategoricalDistribution:
     """Return that choice: the values beside the range as text, or `IN_RANGE`."""
     return CategoricalDistribution((*map(str, parameter.beside), IN_RANGE))
+
+
+class _KnownTrial(FrozenTrial):
+    """A trial that nothing changes: a storage need not copy what it holds, which takes longer than a proposal."""
+
+    def __deepcopy__(self, memo: object) -> FrozenTrial:
+        del memo
+        return copy.copy(self)
+
+
+def known_trial(state: OptunaState, **fields: Any) -> FrozenTrial:  # noqa: ANN401 # as Optuna's own function
+    """Return a trial for `study_in_memory`, of the fields of Optuna's ``create_trial``."""
+    trial = _KnownTrial.__new__(_KnownTrial)
+    vars(trial).update(vars(optuna.trial.create_trial(state=state, **fields)))
+    return trial
 
 
 def study_in_memory(

@@ -5,9 +5,13 @@ A history is rebuilt from the journal and never holds a value that is not finite
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from automl.study.trial import Proposal, TrialState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +33,7 @@ class Observation(Proposal):
     state: TrialState
     values: tuple[float, ...] = ()
     violations: tuple[float | None, ...] = ()
-    curve: tuple[tuple[int, float], ...] = ()
+    curve: Sequence[tuple[int, float]] = ()
     finished_as: int | None = None
     paused_at: int | None = None
     elapsed_s: float = 0.0
@@ -45,33 +49,17 @@ class History:
     """The trials of a study, in order of their numbers, without gaps."""
 
     observations: tuple[Observation, ...] = ()
-    _next_place: int | None = field(default=None, repr=False, compare=False)
 
     @property
     def finished(self) -> tuple[Observation, ...]:
         """Trials that ended or were paused, in the order in which they did."""
-        ended = [o for o in self.observations if o.finished_as is not None]
-        return tuple(sorted(ended, key=lambda o: o.finished_as or 0))
+        ended = {o.finished_as: o for o in self.observations if o.finished_as is not None}
+        return tuple(map(ended.__getitem__, sorted(ended)))
 
     @property
     def pending(self) -> tuple[Observation, ...]:
         """Trials that run and have no value yet, in order of their numbers."""
         return tuple(o for o in self.observations if o.finished_as is None)
-
-    @property
-    def next_place(self) -> int:
-        """Place of the next end or pause."""
-        if self._next_place is not None:
-            return self._next_place
-        return 1 + max((o.finished_as for o in self.observations if o.finished_as is not None), default=-1)
-
-    def with_trial(self, observation: Observation) -> History:
-        """Return the history with one trial added, or replaced where its number is known."""
-        number, place = observation.number, self.next_place
-        if observation.finished_as is not None:
-            place = max(place, 1 + observation.finished_as)
-        changed = (*self.observations[:number], observation, *self.observations[number + 1 :])
-        return History(observations=changed, _next_place=place)
 
 
 def is_usable(observation: Observation) -> bool:

@@ -14,7 +14,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.samplers.nsgaii import BLXAlphaCrossover, PolynomialMutation
 from optuna.trial import TrialState as OptunaState
 
-from automl.samplers.distributions import study_in_memory
+from automl.samplers.distributions import known_trial, study_in_memory
 from automl.samplers.encoding import Encoder
 from automl.samplers.gaussian_process.training_data import total_violations
 from automl.samplers.history import is_usable
@@ -87,11 +87,15 @@ class Nsga2Sampler(Sampler):
         return Candidate(assignment, Origin(OriginKind.NSGA2))
 
     def _trials(self, history: History) -> list[FrozenTrial]:
+        """Return the trials that can be parents, in their order: the others take time and change nothing."""
         usable = [o for o in history.observations if is_usable(o)]
-        points = self._encoder.snap(self._encoder.points([o.assignment for o in usable]))
         missed = total_violations(np.array([o.violations for o in usable], dtype=float))
+        first = first_fronts(np.array([o.values for o in usable]), missed, _POPULATION)
+        usable, missed = [usable[i] for i in first], missed[first]
+        points = self._encoder.snap(self._encoder.points([o.assignment for o in usable]))
         return [
-            optuna.trial.create_trial(
+            known_trial(
+                OptunaState.COMPLETE,
                 params=dict(zip(self._distributions, point.tolist(), strict=True)),
                 distributions=self._distributions,
                 values=list(o.values),
@@ -99,3 +103,35 @@ class Nsga2Sampler(Sampler):
             )
             for o, point, by in zip(usable, points, missed.tolist(), strict=True)
         ]
+
+
+def first_fronts(values: np.ndarray, missed: np.ndarray, fewest: int) -> np.ndarray:
+    """Return the places of the trials on the first fronts that have so many together, ascending.
+
+    Args:
+        values: Larger is better, shape (n, objectives).
+        missed: By how much constraints are missed, shape (n,); trials that miss one are behind all others.
+        fewest: How many at least, where there are as many.
+    """
+    chosen, left = np.empty(0, dtype=int), np.flatnonzero(missed <= 0)
+    while len(chosen) < fewest and len(left):
+        is_first = _is_undominated(values[left])
+        chosen, left = np.append(chosen, left[is_first]), left[~is_first]
+    lacking, others = fewest - len(chosen), np.flatnonzero(missed > 0)
+    if lacking > 0 and len(others):
+        last = np.sort(missed[others])[min(lacking, len(others)) - 1]
+        chosen = np.append(chosen, others[missed[others] <= last])
+    return np.sort(chosen)
+
+
+def _is_undominated(values: np.ndarray) -> np.ndarray:
+    """Return which rows no other row dominates; of equal rows all or none."""
+    places, place = np.arange(len(values)), 0
+    rows = values
+    while place < len(rows):
+        stays = (rows > rows[place]).any(axis=1) | (rows == rows[place]).all(axis=1)
+        place = int(stays[:place].sum()) + 1
+        places, rows = places[stays], rows[stays]
+    found = np.zeros(len(values), dtype=bool)
+    found[places] = True
+    return found

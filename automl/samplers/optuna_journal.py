@@ -80,6 +80,8 @@ class OptunaJournal:
         self._storage: JournalStorage | None = None
         self._study = 0
         self._is_given_up = False
+        self._ended: optuna.trial.FrozenTrial | None = None
+        """Stands in Optuna's memory for every trial that has ended."""
 
     def follow(self, plan: StudyPlan) -> None:
         """Write later trials with the ranges of a plan whose ranges have grown."""
@@ -90,8 +92,11 @@ class OptunaJournal:
         if self._is_given_up or self._written.get(trial.number) is trial:
             return
         try:
-            self._write(self._storage or self._open(), trial)
+            storage = self._storage or self._open()
+            self._write(storage, trial)
             self._written[trial.number] = trial
+            if not trial.is_open:
+                self._forget(storage, trial.number)
         except Exception as error:  # noqa: BLE001 # Optuna's too: it is a projection, and the study goes on without it
             self._is_given_up = True
             logger.warning("the Optuna journal %s cannot be written (%s); the study continues", self._file, error)
@@ -117,6 +122,11 @@ class OptunaJournal:
         if not trial.is_open and (before is None or before.is_open):
             values = [sign * value for sign, value in zip(self._signs, trial.values, strict=False)]
             storage.set_trial_state_values(self._ids[trial.number], _STATES[trial.state], values or None)
+
+    def _forget(self, storage: JournalStorage, number: int) -> None:
+        """Let Optuna forget a trial of which nothing more will be written: it would keep 4 KB of each."""
+        known = storage._replay_result._trials  # noqa: SLF001 # there is no public way, and it is read by number alone
+        known[self._ids[number]] = self._ended = self._ended or known[self._ids[number]]
 
     def _template(self, trial: Observation) -> optuna.trial.FrozenTrial:
         parameters, distributions = representable(self._plan.space, trial.assignment)

@@ -19,6 +19,7 @@ from automl.samplers.history import History, Observation
 from automl.samplers.neighbours import explore, unseen_assignment
 from automl.samplers.sampler import Candidate
 from automl.study.causes import Origin, OriginKind
+from automl.study.packed import PackedCurve
 from automl.study.trial import Proposal, TrialState
 
 if TYPE_CHECKING:
@@ -48,8 +49,11 @@ class Searcher:
         self._starts = starting_points(plan)
         self._signs = tuple(o.direction.sign for o in plan.objectives)
         self._lock = threading.RLock()
-        self._history = History()
-        self._seen: set[str] = set()
+        self._observations: list[Observation] = []
+        self._next_place = 0
+        self._history: History | None = None
+        """Of these observations; None where they have changed since it was made."""
+        self._seen: set[int] = set()
         self._prepared_place: int | None = None
         self._examined: int | None = None
         self._at_ends: Counter[tuple[str, str]] = Counter()
@@ -57,29 +61,44 @@ class Searcher:
     @property
     def history(self) -> History:
         """What the sampler knows."""
-        return self._history
+        with self._lock:
+            if self._history is None:
+                self._history = History(observations=tuple(self._observations))
+            return self._history
+
+    def observation(self, number: int) -> Observation:
+        """Return what the sampler knows of one trial."""
+        with self._lock:
+            return self._known(number)
+
+    def _observe(self, observation: Observation) -> None:
+        """Add a trial, or replace what is known of it."""
+        self._observations[observation.number : observation.number + 1] = [observation]
+        if observation.finished_as is not None:
+            self._next_place = max(self._next_place, 1 + observation.finished_as)
+        self._history = None
 
     def is_ready(self) -> bool:
         """Tell whether `ask` answers at once; else the sampler begins, without the searcher's lock."""
         with self._lock:
-            number = len(self._history.observations)
+            number = len(self._observations)
             is_given = number < len(self._starts) or not self._plan.space.parameters
-            return is_given or self._sampler.is_ready(self._history, number)
+            return is_given or self._sampler.is_ready(self.history, number)
 
     def prepare(self) -> None:
         """Let the sampler compute ahead, in the background, what the next proposal takes."""
         with self._lock:
-            self._prepared_place = self._history.next_place
-            self._sampler.prepare(self._history)
+            self._prepared_place = self._next_place
+            self._sampler.prepare(self.history)
 
     def growth(self) -> Growth | None:
         """Return the range that is to grow now, because good trials gather at an end that was derived."""
         with self._lock:
-            ended = self._history.next_place
+            ended = self._next_place
             if self._plan.sampler == _FIXED_DESIGN or ended == self._examined:
                 return None
             self._examined = ended
-            return next_growth(self._plan.space, self._history)
+            return next_growth(self._plan.space, self.history)
 
     def grow(self, path: str, low: float, high: float) -> StudyPlan:
         """Search another range of a parameter from now on; return the plan with it."""
@@ -92,7 +111,7 @@ class Searcher:
     def ask(self) -> Proposal | None:
         """Return the next proposal, observed as running, or None when every assignment has been tried."""
         with self._lock:
-            candidate = self._candidate(len(self._history.observations))
+            candidate = self._candidate(len(self._observations))
             return None if candidate is None else self._add(candidate)
 
     def repeat(self, number: int, seed: int) -> Proposal:
@@ -104,14 +123,14 @@ class Searcher:
     def clone(self, parent: int, epoch: int) -> Proposal:
         """Return a trial near another one, from whose checkpoint of an epoch it starts, observed as running."""
         with self._lock:
-            number = len(self._history.observations)
+            number = len(self._observations)
             known = self._known(parent).assignment
             assignment = self._off_ends(explore(self._plan.space, known, seed=self._plan.seed, number=number), number)
             return self._add(Candidate(assignment, Origin(OriginKind.CLONE, parent=parent, epoch=epoch)))
 
     def _add(self, candidate: Candidate, *, replicate_of: int | None = None, seed: int | None = None) -> Proposal:
         proposal = Proposal(
-            number=len(self._history.observations),
+            number=len(self._observations),
             assignment=dict(candidate.assignment),
             origin=candidate.origin,
             replicate_of=replicate_of,
@@ -128,13 +147,13 @@ class Searcher:
             ValueError: its number does not follow the last one.
         """
         with self._lock:
-            if proposal.number < len(self._history.observations):
+            if proposal.number < len(self._observations):
                 return
-            if proposal.number > len(self._history.observations):
-                raise ValueError(f"trial {proposal.number} follows trial {len(self._history.observations) - 1}")
+            if proposal.number > len(self._observations):
+                raise ValueError(f"trial {proposal.number} follows trial {len(self._observations) - 1}")
             known = {field.name: getattr(proposal, field.name) for field in fields(proposal)}
             running = Observation(**known, state=TrialState.RUNNING)
-            self._history = self._history.with_trial(running)
+            self._observe(running)
             self._seen.add(_key(proposal.assignment))
             for parameter in self._plan.space.parameters if proposal.replicate_of is None else ():
                 found = ends_at(parameter, proposal.assignment.get(parameter.path))
@@ -143,7 +162,7 @@ class Searcher:
     def _candidate(self, number: int) -> Candidate | None:
         if number < len(self._starts):
             return self._starts[number]
-        candidate = self._sampler.propose(self._history, number) if self._plan.space.parameters else None
+        candidate = self._sampler.propose(self.history, number) if self._plan.space.parameters else None
         if candidate is not None:
             candidate = replace(candidate, assignment=self._off_ends(candidate.assignment, number))
         if candidate is None or _key(candidate.assignment) not in self._seen:
@@ -168,9 +187,9 @@ class Searcher:
             trial = self._known(number)
             if trial.is_open and all(known != epoch for known, _ in trial.curve):
                 curve = tuple(sorted((*trial.curve, (epoch, self._signs[0] * value))))
-                self._history = self._history.with_trial(replace(trial, curve=curve))
+                self._observe(replace(trial, curve=curve))
                 # A promoted trial runs, and nothing was asked for since others have ended.
-                if self._prepared_place not in {None, self._history.next_place}:
+                if self._prepared_place not in {None, self._next_place}:
                     self.prepare()
 
     def tell(self, result: TrialResult) -> None:
@@ -182,7 +201,7 @@ class Searcher:
         with self._lock:
             trial = self._known(result.number)
             if trial.is_open and result.state.is_final:
-                self._history = self._history.with_trial(self._ended(trial, result))
+                self._observe(self._ended(trial, result))
 
     def pause(self, result: TrialResult) -> None:
         """Observe what a paused trial counts as; without a value of every objective, nothing.
@@ -195,20 +214,26 @@ class Searcher:
             epoch = result.curve[-1][0] if result.curve else None
             paused = self._ended(trial, replace(result, state=TrialState.STOPPED), paused_at=epoch)
             if trial.is_open and paused.values and epoch is not None and epoch != trial.paused_at:
-                self._history = self._history.with_trial(paused)
+                self._observe(paused)
 
     def _known(self, number: int) -> Observation:
-        if not 0 <= number < len(self._history.observations):
+        if not 0 <= number < len(self._observations):
             raise ValueError(f"trial {number} was never proposed")
-        return self._history.observations[number]
+        return self._observations[number]
 
     def _ended(self, trial: Observation, result: TrialResult, *, paused_at: int | None = None) -> Observation:
         """Return a trial with its end: a result without every objective and constraint, finite, counts as failed.
 
         A paused one need not have the constraints.
         """
-        place = self._history.next_place
-        ended = replace(trial, state=result.state, finished_as=place, paused_at=paused_at, elapsed_s=result.elapsed_s)
+        ended = replace(
+            trial,
+            state=result.state,
+            curve=trial.curve if paused_at is not None else PackedCurve(trial.curve),
+            finished_as=self._next_place,
+            paused_at=paused_at,
+            elapsed_s=result.elapsed_s,
+        )
         if not result.state.has_value:
             return ended
         objectives = [objective.metric for objective in self._plan.objectives]
@@ -233,7 +258,7 @@ class Searcher:
         """
         from automl.samplers.gaussian_process.sampler import GaussianProcessSampler  # noqa: PLC0415 - where it is asked for
 
-        return GaussianProcessSampler(self._plan.space, self._plan.seed).expected_improvement(self._history)
+        return GaussianProcessSampler(self._plan.space, self._plan.seed).expected_improvement(self.history)
 
 
 def starting_points(plan: StudyPlan) -> tuple[Candidate, ...]:
@@ -255,6 +280,6 @@ def starting_points(plan: StudyPlan) -> tuple[Candidate, ...]:
     return tuple(candidates)
 
 
-def _key(assignment: Mapping[str, Scalar]) -> str:
-    # JSON keeps True and 1 apart, and 1 and 1.0.
-    return json.dumps(assignment, sort_keys=True)
+def _key(assignment: Mapping[str, Scalar]) -> int:
+    # JSON keeps True and 1 apart, and 1 and 1.0; of thousands of trials the texts would take more room than all else.
+    return hash(json.dumps(assignment, sort_keys=True))

@@ -9,7 +9,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-import optuna
 from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.samplers import TPESampler
 from optuna.trial import TrialState as OptunaState
@@ -18,6 +17,7 @@ from automl.samplers.distributions import (
     distribution_of,
     kind_name,
     kinds_of,
+    known_trial,
     range_name,
     representable,
     study_in_memory,
@@ -50,6 +50,7 @@ class TpeSampler(Sampler):
     def __init__(self, space: SearchSpace, seed: int) -> None:
         super().__init__(space, seed)
         self._sobol = SobolSampler(space, seed)
+        self._known: dict[int, tuple[tuple[Observation, list[float]], FrozenTrial]] = {}
         is_conditional = any(p.condition is not None or p.beside for p in space.parameters)
         self._estimator = partial(
             TPESampler, n_startup_trials=1, multivariate=True, group=is_conditional, constant_liar=True
@@ -62,7 +63,7 @@ class TpeSampler(Sampler):
         if len(usable) < _SOBOL_TRIALS or not self._space.parameters:
             return self._sobol.propose(history, number)
         worst = [min(values) for values in zip(*(o.values for o in usable), strict=True)]
-        trials = [self._frozen_trial(o, worst) for o in known if o.state is not TrialState.FAILED]
+        trials = [self._known_trial(o, worst) for o in known if o.state is not TrialState.FAILED]
         seed = int(generator_for(self._seed, number).integers(2**31))
         make_sampler = partial(self._estimator, seed=seed)
         trial = study_in_memory(make_sampler, [frozen for frozen in trials if frozen.params], len(worst)).ask()
@@ -72,12 +73,20 @@ class TpeSampler(Sampler):
                 values[parameter.path] = _suggest(trial, parameter)
         return Candidate(self._space.spread(values), Origin(OriginKind.TPE))
 
+    def _known_trial(self, observation: Observation, worst: list[float]) -> FrozenTrial:
+        """Return a trial as Optuna knows it; most have not changed since the proposal before."""
+        key = (observation, worst if observation.state is TrialState.DIVERGED else [])
+        before = self._known.get(observation.number)
+        if before is None or before[0][0] is not observation or before[0][1] != key[1]:
+            before = self._known[observation.number] = (key, self._frozen_trial(observation, worst))
+        return before[1]
+
     def _frozen_trial(self, observation: Observation, worst: list[float]) -> FrozenTrial:
         values, distributions = representable(self._space, self._space.repair(observation.assignment))
         if observation.finished_as is None:
-            return optuna.trial.create_trial(state=OptunaState.RUNNING, params=values, distributions=distributions)
-        return optuna.trial.create_trial(
-            state=OptunaState.COMPLETE,
+            return known_trial(OptunaState.RUNNING, params=values, distributions=distributions)
+        return known_trial(
+            OptunaState.COMPLETE,
             params=values,
             distributions=distributions,
             constraints={str(i): by for i, by in enumerate(observation.violations) if by is not None},

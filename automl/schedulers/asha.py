@@ -12,7 +12,7 @@ bad one costs one rung. Source: Li et al. 2020 (arXiv:1810.05934), algorithm 2.
 from __future__ import annotations
 
 import math
-from bisect import bisect
+from bisect import bisect, bisect_left, insort
 from collections import defaultdict
 from itertools import accumulate
 from typing import TYPE_CHECKING, ClassVar
@@ -20,10 +20,64 @@ from typing import TYPE_CHECKING, ClassVar
 from automl.schedulers.base import Action, Report, Scheduler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Collection
 
 MIN_PEERS = 3
 """Other trials that must have come as far before anything is stopped."""
+
+
+class Rung:
+    """The trials that have reached one rung, with their best values when they arrived.
+
+    Attributes:
+        arrived: Those trials.
+        has_passed: A trial went on from here.
+    """
+
+    def __init__(self) -> None:
+        self.arrived: set[int] = set()
+        self.has_passed = False
+        self._ranked: list[tuple[float, int]] = []
+        """(value, negated; trial), the best first."""
+        self._held: dict[int, tuple[float, int]] = {}
+        self._held_ranked: list[tuple[float, int]] = []
+
+    def places(self, eta: float) -> int:
+        """Return how many trials are the best ``floor(n / eta)``."""
+        return int(len(self.arrived) / eta)
+
+    def rank(self, key: tuple[float, int]) -> int:
+        """Return how many trials are before this one, the best first; of equal ones the first number."""
+        return bisect_left(self._ranked, key)
+
+    def better_than(self, value: float) -> int:
+        """Return how many trials had a better value."""
+        return bisect_left(self._ranked, (-value, -1))
+
+    def value_at(self, place: int) -> float:
+        """Return the value at a place from 0, the best first, or the worst value beyond it."""
+        return -self._ranked[min(place, len(self._ranked) - 1)][0]
+
+    def arrive(self, trial: int, value: float) -> int:
+        """Let a trial arrive; return its rank."""
+        key = (-value, trial)
+        self.arrived.add(trial)
+        insort(self._ranked, key)
+        return self.rank(key)
+
+    def hold(self, trial: int, value: float) -> None:
+        """Let a trial wait here."""
+        self._held[trial] = (-value, trial)
+        insort(self._held_ranked, self._held[trial])
+
+    def release(self, trial: int) -> None:
+        """Let a trial wait here no longer."""
+        if (key := self._held.pop(trial, None)) is not None:
+            del self._held_ranked[bisect_left(self._held_ranked, key)]
+
+    def best_held(self, among: Collection[int]) -> tuple[float, int] | None:
+        """Return the best of some trials that waits here."""
+        return next((key for key in self._held_ranked if key[1] in among), None)
 
 
 class AshaScheduler(Scheduler):
@@ -36,10 +90,10 @@ class AshaScheduler(Scheduler):
 
     def __init__(self, rungs: tuple[int, ...], eta: float = 3.0) -> None:
         super().__init__()
-        self._rungs = rungs
+        self._epochs = rungs
         self._eta = eta
-        # (bracket, rung) -> trial -> its best value when it arrived
-        self._recorded: dict[tuple[int, int], dict[int, float]] = defaultdict(dict)
+        self._rungs: dict[tuple[int, int], Rung] = defaultdict(Rung)
+        """(bracket, epochs) -> the rung."""
 
     def bracket_of(self, trial: int) -> int:
         """Return the bracket of a trial: bracket k starts at the k-th rung and is compared by itself."""
@@ -49,23 +103,23 @@ class AshaScheduler(Scheduler):
     def _reason(self, report: Report) -> str:
         """Pass every rung that the report reaches, until one ends the trial; reports may skip epochs."""
         bracket = self.bracket_of(report.trial)
-        for rung in self._rungs[bracket:]:
-            recorded = self._recorded[bracket, rung]
-            if report.epoch + 1 < rung or report.trial in recorded:
+        for epochs in self._epochs[bracket:]:
+            rung = self._rungs[bracket, epochs]
+            if report.epoch + 1 < epochs or report.trial in rung.arrived:
                 continue
-            others = tuple(recorded.values())
-            recorded[report.trial], _ = self.top_of(report.trial)
-            if reason := self._compare(rung, report.trial, recorded[report.trial], others):
-                return f"rung {rung}: {reason}"
+            value, _ = self._curves.top_of(report.trial)
+            if reason := self._arrive(rung, report.trial, value):
+                return f"rung {epochs}: {reason}"
         return ""
 
-    def _compare(self, rung: int, trial: int, value: float, others: tuple[float, ...]) -> str:
-        """Return why a trial whose value at a rung is recorded ends there, given the values that were there before."""
-        del rung, trial
-        if len(others) < MIN_PEERS or is_in_best_share(value, others, self._eta):
-            return ""
-        needed = self.shown(last_of_best_share(others, self._eta))
-        return f"{self.shown(value)} is not among the best 1/{self._eta:g}, which ends at {needed}"
+    def _arrive(self, rung: Rung, trial: int, value: float) -> str:
+        """Let a trial arrive at a rung; return why it ends there, given the trials that were there before."""
+        reason = ""
+        if len(rung.arrived) >= MIN_PEERS and not is_in_best_share(value, rung, self._eta):
+            needed = self.shown(last_of_best_share(rung, self._eta))
+            reason = f"{self.shown(value)} is not among the best 1/{self._eta:g}, which ends at {needed}"
+        rung.arrive(trial, value)
+        return reason
 
 
 class PausingAshaScheduler(AshaScheduler):
@@ -73,50 +127,39 @@ class PausingAshaScheduler(AshaScheduler):
 
     ending: ClassVar[Action] = Action.PAUSE
 
-    def __init__(self, rungs: tuple[int, ...], eta: float = 3.0) -> None:
-        super().__init__(rungs, eta)
-        self._passed: dict[int, set[int]] = {rung: set() for rung in rungs}
-
     def next_promotion(self, paused: Collection[int], *, is_last: bool = False) -> int | None:
         """Return the best paused trial of the highest rung that has one in its best share.
 
         A study of few trials would end with none that was trained to the end, so at its end the best one goes on.
         """
-        chosen = self._best_waiting(paused, self._share)
-        if chosen is None and is_last and self._rungs and not self._passed[self._rungs[-1]]:
-            return self._best_waiting(paused, self._ranked)
-        return chosen
-
-    def _best_waiting(self, paused: Collection[int], of: Callable[[int], list[int]]) -> int | None:
-        for rung in reversed(self._rungs):
-            for trial in of(rung):
-                if trial in paused and trial not in self._passed[rung]:
-                    return trial
-        return None
+        rungs = [self._rungs[0, epochs] for epochs in reversed(self._epochs)]
+        best = [(rung, key) for rung in rungs if (key := rung.best_held(paused)) is not None]
+        chosen = [key for rung, key in best if rung.rank(key) < rung.places(self._eta)]
+        if not chosen and is_last and rungs and not rungs[0].has_passed:
+            chosen = [key for _, key in best]
+        return chosen[0][1] if chosen else None
 
     def promote(self, trial: int) -> None:
         """Let a paused trial pass the rung that it waits at."""
         super().promote(trial)
-        for rung in self._rungs:
-            if trial in self._recorded[0, rung]:
-                self._passed[rung].add(trial)
+        for rung in self._rungs.values():
+            rung.release(trial)
+            rung.has_passed |= trial in rung.arrived
 
-    def _share(self, rung: int) -> list[int]:
-        """Return the best ``floor(n / eta)`` of the n trials that reached a rung, best first."""
-        ranked = self._ranked(rung)
-        return ranked[: int(len(ranked) / self._eta)]
+    def forget(self, trial: int) -> None:
+        """Note that a trial has ended; it still counts among those that reached its rungs."""
+        super().forget(trial)
+        for rung in self._rungs.values():
+            rung.release(trial)
 
-    def _ranked(self, rung: int) -> list[int]:
-        values = self._recorded[0, rung]
-        return sorted(values, key=lambda trial: (-values[trial], trial))
-
-    def _compare(self, rung: int, trial: int, value: float, others: tuple[float, ...]) -> str:
-        share = self._share(rung)
-        if trial in share:
-            self._passed[rung].add(trial)
+    def _arrive(self, rung: Rung, trial: int, value: float) -> str:
+        rank, places = rung.arrive(trial, value), rung.places(self._eta)
+        if rank < places:
+            rung.has_passed = True
             return ""
-        reached = len(others) + 1
-        return f"{self.shown(value)} is not among the best {len(share)} of the {reached} trials that reached it"
+        rung.hold(trial, value)
+        count = len(rung.arrived)
+        return f"{self.shown(value)} is not among the best {places} of the {count} trials that reached it"
 
 
 class HyperbandScheduler(AshaScheduler):
@@ -125,7 +168,7 @@ class HyperbandScheduler(AshaScheduler):
     def bracket_of(self, trial: int) -> int:
         """Return the bracket of a trial; 0 has the shortest grace."""
         # As many trials per bracket as Hyperband's: the most aggressive bracket gets the largest part.
-        left = range(len(self._rungs), -1, -1)
+        left = range(len(self._epochs), -1, -1)
         ends = list(accumulate(max(1, round(self._eta**rungs / (rungs + 1))) for rungs in left))
         return bisect(ends, trial % ends[-1])
 
@@ -148,15 +191,15 @@ def rung_epochs(grace: int, eta: float, max_epochs: int) -> tuple[int, ...]:
     return tuple(dict.fromkeys(rungs))
 
 
-def is_in_best_share(value: float, others: Sequence[float], eta: float) -> bool:
+def is_in_best_share(value: float, others: Rung, eta: float) -> bool:
     """Tell whether a value is among the best ``1 / eta`` of itself and the others; at least one place is kept."""
-    return sum(other > value for other in others) < _places(others, eta)
+    return others.better_than(value) < _places(others, eta)
 
 
-def last_of_best_share(others: Sequence[float], eta: float) -> float:
-    """Return the value that a newcomer has to reach to be in the best share; ``others`` must not be empty."""
-    return sorted(others, reverse=True)[min(_places(others, eta), len(others)) - 1]
+def last_of_best_share(others: Rung, eta: float) -> float:
+    """Return the value that a newcomer has to reach to be in the best share of a rung that has trials."""
+    return others.value_at(_places(others, eta) - 1)
 
 
-def _places(others: Sequence[float], eta: float) -> int:
-    return max(1, math.ceil((len(others) + 1) / eta))
+def _places(others: Rung, eta: float) -> int:
+    return max(1, math.ceil((len(others.arrived) + 1) / eta))

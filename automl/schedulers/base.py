@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
+from automl.schedulers.curves import Curves
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
@@ -81,7 +83,7 @@ class Scheduler:
     def __init__(self, grace: int = 1) -> None:
         self.sign = 1.0
         self._grace = grace
-        self._best: dict[int, dict[int, float]] = {}
+        self._curves = Curves()
         self._decisions: dict[int, dict[int, Decision]] = {}
         self._ended: dict[int, Decision] = {}
 
@@ -94,8 +96,7 @@ class Scheduler:
         if decision is not None and decision.action is Action.PAUSE:
             return decision  # not remembered: what comes after the decision is repeated when the trial continues
         if decision is None:
-            curve = self._best.setdefault(report.trial, {})
-            curve[report.epoch] = max([*curve.values(), report.value])
+            self._curves.add(report.trial, report.epoch, report.value)
             reason = self._reason(report) if report.epoch + 1 >= self._grace else ""
             decision = Decision(action=self.ending, reason=reason) if reason else GO_ON
         decisions[report.epoch] = decision
@@ -124,6 +125,11 @@ class Scheduler:
         decisions = self._decisions.get(trial, {})
         decisions.update({epoch: GO_ON for epoch, found in decisions.items() if found.action is Action.PAUSE})
 
+    def forget(self, trial: int) -> None:
+        """Note that a trial has ended: what was decided about its epochs is not asked for again."""
+        self._decisions.pop(trial, None)
+        self._ended.pop(trial, None)
+
     def next_clone(self) -> CloneRequest | None:
         """Return from which checkpoint a new trial is to start now, or None. Changes nothing."""
         return None
@@ -134,21 +140,3 @@ class Scheduler:
     def shown(self, value: float) -> str:
         """Return a value as it was measured, with four digits."""
         return f"{self.sign * value:.4g}"
-
-    def best_at(self, trial: int, epoch: int) -> float | None:
-        """Return a trial's best value up to an epoch, or None if it has not come that far."""
-        curve = self._best.get(trial, {})
-        if max(curve, default=-1) < epoch:
-            return None
-        return max((value for at, value in curve.items() if at <= epoch), default=None)
-
-    def peers_at(self, trial: int, epoch: int) -> list[float]:
-        """Return the best values up to an epoch of the other trials that have come that far."""
-        found = (self.best_at(other, epoch) for other in self._best if other != trial)
-        return [value for value in found if value is not None]
-
-    def top_of(self, trial: int) -> tuple[float, int]:
-        """Return the best value of a trial that has reported, and the first epoch that reached it."""
-        curve = self._best[trial]
-        top = max(curve.values())
-        return top, min(epoch for epoch, value in curve.items() if value == top)

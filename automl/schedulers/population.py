@@ -56,7 +56,7 @@ class PopulationScheduler(Scheduler):
         ranked = sorted(values, key=lambda trial: (-values[trial], trial))
         count = max(1, int(len(ranked) * self._share))
         living = [trial for trial in ranked if trial not in self._over and trial != report.trial]
-        has_room = 1 + max(self._best) + len(self._requests) < self._trials
+        has_room = 1 + self._curves.last_trial + len(self._requests) < self._trials
         if not living or report.trial not in ranked[-count:] or not has_room:
             return ""
         best = [trial for trial in ranked[:count] if trial in living] or living[:1]

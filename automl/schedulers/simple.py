@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-import statistics
+from bisect import bisect_left, insort
+from typing import TYPE_CHECKING
 
 from automl.schedulers.asha import MIN_PEERS
 from automl.schedulers.base import Report, Scheduler
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from automl.schedulers.curves import Curves
 
 
 class MedianScheduler(Scheduler):
@@ -15,16 +21,15 @@ class MedianScheduler(Scheduler):
     """
 
     def _reason(self, report: Report) -> str:
-        return _below_median(self, report)
+        return _below_median(self._curves, report, self.shown)
 
 
-def _below_median(curves: Scheduler, report: Report) -> str:
-    peers = curves.peers_at(report.trial, report.epoch)
+def _below_median(curves: Curves, report: Report, shown: Callable[[float], str]) -> str:
+    peers, median = curves.peers_at(report.trial, report.epoch)
     value, _ = curves.top_of(report.trial)
-    if len(peers) < MIN_PEERS or value >= statistics.median(peers):
+    if peers < MIN_PEERS or value >= median:
         return ""
-    middle = curves.shown(statistics.median(peers))
-    return f"epoch {report.epoch + 1}: {curves.shown(value)} is worse than the median of its peers, {middle}"
+    return f"epoch {report.epoch + 1}: {shown(value)} is worse than the median of its peers, {shown(median)}"
 
 
 class IEpochScheduler(Scheduler):
@@ -40,14 +45,17 @@ class IEpochScheduler(Scheduler):
     def __init__(self, probe_epochs: int, keep: int) -> None:
         super().__init__(probe_epochs)
         self._keep = keep
-        self._probed: dict[int, float] = {}
+        self._probed: set[int] = set()
+        self._ranked: list[float] = []
+        """The values of those, negated, the best first."""
 
     def _reason(self, report: Report) -> str:
         if report.trial in self._probed:
             return ""
-        value, _ = self.top_of(report.trial)
-        place = 1 + sum(other > value for other in self._probed.values())
-        self._probed[report.trial] = value
+        value, _ = self._curves.top_of(report.trial)
+        self._probed.add(report.trial)
+        insort(self._ranked, -value)
+        place = 1 + bisect_left(self._ranked, -value)
         if place <= self._keep:
             return ""
         return f"epoch {self._grace}: {self.shown(value)} is number {place}; the best {self._keep} continue"
@@ -66,7 +74,7 @@ class PatienceScheduler(Scheduler):
         self._patience = patience
 
     def _reason(self, report: Report) -> str:
-        top, reached = self.top_of(report.trial)
+        top, reached = self._curves.top_of(report.trial)
         waited = report.epoch - reached
         if waited < self._patience:
             return ""
@@ -81,8 +89,8 @@ class AutoScheduler(PatienceScheduler):
     """
 
     def _reason(self, report: Report) -> str:
-        top, _ = self.top_of(report.trial)
-        leader = max(max(curve.values()) for curve in self._best.values())
+        top, _ = self._curves.top_of(report.trial)
+        leader = self._curves.leader
         reason = super()._reason(report)
         behind = f"{reason}, while another trial reached {self.shown(leader)}" if reason and top < leader else ""
-        return _below_median(self, report) or behind
+        return _below_median(self._curves, report, self.shown) or behind

@@ -46,6 +46,10 @@ class Phase(StrEnum):
     ENDED = "ended"
 
 
+OPEN = tuple(phase for phase in Phase if phase is not Phase.ENDED)
+"""Phases of trials that have not ended."""
+
+
 @dataclass(slots=True)
 class TrialRecord:
     """What the events say of one trial.
@@ -133,7 +137,7 @@ class StudyState:
         was_over: The run before the last start had come to its end.
         trials: In order of their numbers.
         searched: How many of them are trials of the search, and no replicates.
-        open: Numbers of those that have not ended.
+        in_phases: Numbers of the trials in each phase.
         waiting: Trials of which an attempt is to be started, the next one first.
         ended: Trials that ended, in that order.
         ended_s: Seconds that those took.
@@ -155,7 +159,7 @@ class StudyState:
     was_over: bool = False
     trials: list[TrialRecord] = field(default_factory=list)
     searched: int = 0
-    open: set[int] = field(default_factory=set)
+    in_phases: dict[Phase, set[int]] = field(default_factory=lambda: {phase: set() for phase in Phase})
     waiting: deque[int] = field(default_factory=deque)
     ended: list[int] = field(default_factory=list)
     ended_s: float = 0.0
@@ -172,8 +176,7 @@ class StudyState:
 
     def in_phase(self, *phases: Phase) -> list[TrialRecord]:
         """Return the trials in one of some phases, in order of their numbers."""
-        among = self.trials if Phase.ENDED in phases else [self.trials[number] for number in sorted(self.open)]
-        return [trial for trial in among if trial.phase in phases]
+        return [self.trials[number] for number in sorted(set().union(*(self.in_phases[phase] for phase in phases)))]
 
     def last_ended(self, most: int) -> list[TrialResult]:
         """Return the final results of this run's trials that ended last, at most so many."""
@@ -242,6 +245,12 @@ def apply(state: StudyState, event: events.Event, time: datetime) -> None:  # no
             pass
 
 
+def _move(state: StudyState, trial: TrialRecord, phase: Phase) -> None:
+    state.in_phases[trial.phase].discard(trial.number)
+    state.in_phases[phase].add(trial.number)
+    trial.phase = phase
+
+
 def _known(state: StudyState, number: int) -> TrialRecord:
     if not 0 <= number < len(state.trials):
         raise ValueError(f"trial {number} was never proposed")
@@ -274,9 +283,10 @@ def _start(state: StudyState, event: events.StudyStarted, time: datetime) -> Non
     for trial in open_before:
         is_decided = trial.cause is not None and trial.cause.kind is not StopKind.INTERRUPTED
         if is_decided and trial.phase is Phase.RUNNING:
-            trial.phase = Phase.LOST
+            _move(state, trial, Phase.LOST)
         else:
-            trial.spent_s, trial.phase, trial.cause = trial.elapsed_s, Phase.WAITING, None
+            trial.spent_s, trial.cause = trial.elapsed_s, None
+            _move(state, trial, Phase.WAITING)
     waiting = {*state.waiting, *(trial.number for trial in open_before if trial.phase is Phase.WAITING)}
     state.waiting = deque(sorted(waiting))
 
@@ -293,7 +303,7 @@ def _propose(state: StudyState, event: events.TrialProposed) -> None:
     )
     state.trials.append(TrialRecord(proposal))
     state.searched += event.replicate_of is None
-    state.open.add(event.trial)
+    state.in_phases[Phase.WAITING].add(event.trial)
     state.waiting.append(event.trial)
 
 
@@ -301,7 +311,8 @@ def _start_trial(state: StudyState, event: events.TrialStarted, time: datetime) 
     trial = _known(state, event.trial)
     start = {"attempt": event.attempt, "first_epoch": 0, "earlier_s": 0.0, **event.start}
     trial.starts.append(start)
-    trial.phase, trial.cause, trial.change, trial.paused_at = Phase.RUNNING, None, {}, None
+    _move(state, trial, Phase.RUNNING)
+    trial.cause, trial.change, trial.paused_at = None, {}, None
     trial.since = trial.seen = time
     trial.directory, trial.gpus = event.directory, event.gpus
     # What earlier attempts measured counts as far as this one continues them.
@@ -336,7 +347,8 @@ def _retry(state: StudyState, event: events.TrialRetried) -> None:
 
 
 def _queue_first(state: StudyState, trial: TrialRecord) -> None:
-    trial.phase, trial.cause = Phase.WAITING, None
+    _move(state, trial, Phase.WAITING)
+    trial.cause = None
     if trial.number not in state.waiting:
         state.waiting.appendleft(trial.number)
 
@@ -352,12 +364,12 @@ def _end_trial(state: StudyState, event: events.TrialEnded, time: datetime) -> N
     if event.result.state.is_final:
         if trial.phase is not Phase.ENDED:
             state.ended.append(trial.number)
-            state.open.discard(trial.number)
         state.ended_s += trial.spent_s
-        trial.phase, trial.cause, trial.measured = Phase.ENDED, None, []
+        _move(state, trial, Phase.ENDED)
+        trial.cause, trial.measured = None, []
     else:
         pause = trial.cause if trial.cause is not None and trial.cause.kind is StopKind.PAUSE else None
-        trial.phase = Phase.INTERRUPTED if pause is None else Phase.PAUSED
+        _move(state, trial, Phase.INTERRUPTED if pause is None else Phase.PAUSED)
         trial.paused_at = None if pause is None else pause.last_epoch
 
 

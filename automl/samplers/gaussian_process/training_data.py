@@ -12,7 +12,10 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +24,7 @@ from automl.samplers.history import is_usable
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from automl.samplers.history import History, Observation
     from automl.space.values import Scalar
@@ -89,8 +92,7 @@ def training_data_from(history: History, weights: np.ndarray | None = None) -> T
     diverged = np.array([o.state is TrialState.DIVERGED for o in observed], dtype=bool)
     measured = [o for o in observed if o.state is not TrialState.DIVERGED]
     if weights is None or len(weights) == 1:
-        completed = [o for o in measured if o.state is TrialState.COMPLETED]
-        finite = np.array([_value_of(o, completed) for o in measured])
+        finite = _completed_values(measured)
     else:
         finite = scalarised(np.array([o.values for o in measured]), weights) if measured else np.empty(0)
     values = np.full(len(observed), min(finite.tolist(), default=0.0), dtype=float)
@@ -107,18 +109,34 @@ def training_data_from(history: History, weights: np.ndarray | None = None) -> T
     )
 
 
-def _value_of(observation: Observation, completed: Sequence[Observation]) -> float:
+def _completed_values(measured: Sequence[Observation]) -> np.ndarray:
+    """Return the value of each trial, completed where it was stopped."""
+    completed = [o for o in measured if o.state is TrialState.COMPLETED]
+    ceiling = max((peer.values[0] for peer in completed), default=0.0)
+    gains = cache(lambda epoch: _median_gain(completed, epoch))
+    return np.array([_value_of(o, gains, ceiling) for o in measured])
+
+
+def _value_of(observation: Observation, gains: Callable[[int], float | None], ceiling: float) -> float:
     value = observation.values[0]
+    if observation.state is TrialState.COMPLETED:
+        return value
     end = observation.paused_at
     curve = [point for point in observation.curve if end is None or point[0] <= end]
-    if observation.state is TrialState.COMPLETED or not curve or not completed:
+    if not curve or (gain := gains(curve[-1][0])) is None:
         return value
-    epoch, last = curve[-1]
-    gains = [peer.values[0] - at for peer in completed for e, at in peer.curve if e == epoch]
-    if not gains:
-        return value
-    ceiling = max(peer.values[0] for peer in completed)
-    return float(max(value, min(last + float(np.median(gains)), ceiling)))
+    return float(max(value, min(curve[-1][1] + gain, ceiling)))
+
+
+def _median_gain(completed: Sequence[Observation], epoch: int) -> float | None:
+    """Return what trials gained from an epoch to their end; None where none has a value of it."""
+    found = [peer.values[0] - at for peer in completed for e, at in _from(peer.curve, epoch) if e == epoch]
+    return float(np.median(found)) if found else None
+
+
+def _from(curve: Sequence[tuple[int, float]], epoch: int) -> Sequence[tuple[int, float]]:
+    place = bisect_left(curve, (epoch, -math.inf))
+    return curve[place : place + 1]
 
 
 def scores(values: np.ndarray, diverged: np.ndarray) -> tuple[np.ndarray, float]:

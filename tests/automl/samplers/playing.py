@@ -47,16 +47,15 @@ def play(
         candidate = sampler.propose(history, i)
         assert candidate is not None
         values = function(candidate.assignment)
-        history = history.with_trial(
-            Observation(
-                number=i,
-                assignment=candidate.assignment,
-                origin=candidate.origin,
-                state=TrialState.COMPLETED,
-                values=values,
-                finished_as=i,
-            )
+        ended = Observation(
+            number=i,
+            assignment=candidate.assignment,
+            origin=candidate.origin,
+            state=TrialState.COMPLETED,
+            values=values,
+            finished_as=i,
         )
+        history = History(observations=(*history.observations, ended))
         best = max(best, values[0])
         curve.append(best)
     return history, tuple(curve)

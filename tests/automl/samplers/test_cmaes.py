@@ -48,3 +48,13 @@ def test_one_parameter_is_enough() -> None:
     _, curve = play(CmaEsSampler(line, 1), lambda a: (-((number(a, "x") - 0.3) ** 2),), 40)
 
     assert curve[-1] > -1e-3
+
+
+def test_what_it_has_computed_before_changes_no_proposal() -> None:
+    kept = CmaEsSampler(PLANE, 1)
+    history, _ = play(kept, bowl, 60)
+    other = History(observations=tuple(replace(o, values=(-o.values[0],)) for o in history.observations[:40]))
+
+    for known in (history, other, history):
+        fresh = CmaEsSampler(PLANE, 1)
+        assert kept.propose(known, 99).assignment == fresh.propose(known, 99).assignment

@@ -4,9 +4,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
 from automl.samplers.history import History
-from automl.samplers.nsga2 import Nsga2Sampler
+from automl.samplers.nsga2 import Nsga2Sampler, first_fronts
 from automl.samplers.quasi_random import RandomSampler
 from tests.automl.samplers.playing import PLANE, number, play
 
@@ -51,6 +53,29 @@ def test_trials_that_miss_a_constraint_are_not_parents_however_good_they_are() -
     children = [sampler.propose(History(observations=observed), trial) for trial in range(60, 90)]
 
     assert np.mean([number(child.assignment, "x") <= 0 for child in children if child is not None]) > 0.8
+
+
+VALUES = st.lists(st.tuples(*[st.integers(0, 5).map(float)] * 2, st.sampled_from([0.0, 0.0, 0.5, 1.0])), min_size=1)
+
+
+@given(VALUES, st.integers(1, 9))
+def test_possible_parents_are_whole_fronts_and_then_those_that_miss_least(
+    rows: list[tuple[float, float, float]], fewest: int
+) -> None:
+    points, missed = np.array(rows)[:, :2], np.array(rows)[:, 2]
+
+    chosen = first_fronts(points, missed, fewest)
+
+    assert len(chosen) >= min(fewest, len(rows))
+    feasible, others = np.flatnonzero(missed <= 0), np.flatnonzero(missed > 0)
+    while len(feasible):
+        front = feasible[first_front(points[feasible])]
+        is_needed = len(set(chosen) - {*feasible, *others}) < fewest
+        assert {*front} <= {*chosen} if is_needed else not {*front} & {*chosen}
+        feasible = np.setdiff1d(feasible, front)
+    left_out = set(others) - set(chosen)
+    taken = set(others) & set(chosen)
+    assert not taken or not left_out or max(missed[[*taken]]) < min(missed[[*left_out]])
 
 
 def test_a_constraint_that_is_not_measured_yet_is_not_missed() -> None:

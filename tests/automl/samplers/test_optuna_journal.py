@@ -95,3 +95,16 @@ def test_a_journal_that_cannot_be_written_is_given_up_with_one_warning(
 
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "cannot be written" in caplog.text
+
+
+def test_optuna_remembers_no_trial_that_has_ended(tmp_path: Path) -> None:
+    plan = plan_of("random")
+    searcher, journal = make_searcher(plan), OptunaJournal(tmp_path / "journal.log", plan)
+    play(searcher, 5)
+
+    write(journal, searcher)
+
+    storage = journal._storage  # noqa: SLF001 # what it costs
+    assert storage is not None
+    assert len({id(trial) for trial in storage.get_all_trials(0, deepcopy=False)}) == 1
+    assert len({trial.number for trial in load(tmp_path / "journal.log").trials}) == 5

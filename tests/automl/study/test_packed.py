@@ -3,7 +3,7 @@ from __future__ import annotations
 import pickle
 import sys
 
-from automl.study.packed import PackedValues, packed
+from automl.study.packed import PackedCurve, PackedValues, packed
 
 MANY = {f"metric {number}": float(number) for number in range(20_000)}
 
@@ -33,3 +33,15 @@ def test_few_values_stay_as_they_are() -> None:
     values = {"val/d1": 0.5}
 
     assert packed(values) is values
+
+
+def test_a_curve_is_read_like_the_points_that_it_was_made_of() -> None:
+    points = ((0, 0.25), (3, 0.5), (7, 0.75))
+
+    curve = PackedCurve(points)
+
+    assert curve == points
+    assert points == curve
+    assert curve[-1] == (7, 0.75)
+    assert curve[::2] == (points[0], points[2])
+    assert not PackedCurve(())

@@ -94,7 +94,7 @@ def test_it_looks_for_the_best_point_that_keeps_a_constraint() -> None:
             violations=(number(candidate.assignment, "x"),),
             finished_as=i,
         )
-        history = history.with_trial(observation)
+        history = History(observations=(*history.observations, observation))
 
     kept = [o for o in history.observations if (o.violations[0] or 0.0) <= 0]
     assert max(o.values[0] for o in kept) > -0.1
