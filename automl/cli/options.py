@@ -155,9 +155,9 @@ def progress_and_notification(notify: str | None, root: Path | None = None) -> t
 
 def record_rows(root: Path) -> list[tuple[str, str]]:
     """Return the rows of a study's record: where it is, and what it does not have."""
-    from automl.tracking.mlflow.folder import recorded_document
+    from automl.tracking.mlflow.folder import record_document
 
-    record = recorded_document(root)["mlflow"]
+    record = record_document(root)
     rows = [("mlflow", f"{record['tracking_uri']}, experiment {record['experiment']}")]
     rows += [("model", record["model"])] if record["model"] else []
     rows += [("  not there", text) for text in record["missing"]]

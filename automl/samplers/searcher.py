@@ -249,7 +249,7 @@ class Searcher:
     def agreement(self) -> Mapping[str, Agreement] | None:
         """Return how alike each earlier study and this one are so far; see `Sampler.agreement`."""
         with self._lock:
-            return self._sampler.agreement(self._history)
+            return self._sampler.agreement(self.history)
 
     def expected_improvement(self) -> float | None:
         """Return what the best further trial is expected to gain in the primary objective; None if unknown.

@@ -41,7 +41,9 @@ from automl.storage.documents import (
 )
 from automl.storage.event_log import read_log
 from automl.storage.paths import StudyPaths, make_folder
+from automl.storage.plan_document import read_plan
 from automl.storage.portable import made_portable
+from automl.storage.study_directory import read_record
 from automl.storage.study_document import study_document
 from automl.study.events import ActionEnded, Evaluated, FileAttached, ModelRegistered, StudyStarted
 from automl.tracking.mlflow.projection import Upload
@@ -255,11 +257,16 @@ def recorded_document(root: Path) -> dict[str, Any]:
     Raises:
         ConfigurationError: the folder is no study directory.
     """
-    document, folder = study_document(root), MlflowFolder(StudyPaths(root))
-    uri = document["mlflow"]["tracking_uri"]
-    document["mlflow"] |= {"missing": list(folder.missing(uri)), "refused": list(folder.refused(uri))}
-    document["mlflow"]["model"] = folder.load_state(uri).model
-    return document
+    return {**study_document(root), "mlflow": record_document(root)}
+
+
+def record_document(root: Path) -> dict[str, Any]:
+    """Return the part of `recorded_document` about the record, which needs no trial; raises as it does."""
+    folder = MlflowFolder(StudyPaths(root))
+    document: dict[str, Any] = to_json(read_record(root) or read_plan(folder.study).mlflow)
+    uri = document["tracking_uri"]
+    document |= {"missing": list(folder.missing(uri)), "refused": list(folder.refused(uri))}
+    return {**document, "model": folder.load_state(uri).model}
 
 
 def _read_uploads(file: Path, position: int = 0) -> Iterator[tuple[Upload, dict[str, Any], int]]:

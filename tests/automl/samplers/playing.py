@@ -34,6 +34,11 @@ def bowl(assignment: Mapping[str, Scalar]) -> tuple[float, ...]:
     return (-sum((number(assignment, path) - 0.3) ** 2 for path in ("x", "y")),)
 
 
+def with_trials(history: History, *others: Observation) -> History:
+    """Return a history with further trials."""
+    return History(observations=(*history.observations, *others))
+
+
 def play(
     sampler: Sampler,
     function: Callable[[Mapping[str, Scalar]], tuple[float, ...]],
@@ -55,7 +60,7 @@ def play(
             values=values,
             finished_as=i,
         )
-        history = History(observations=(*history.observations, ended))
+        history = with_trials(history, ended)
         best = max(best, values[0])
         curve.append(best)
     return history, tuple(curve)

@@ -14,7 +14,7 @@ from automl.samplers.history import History, Observation
 from automl.study.causes import Origin, OriginKind
 from automl.study.cost import CostLimit
 from automl.study.trial import TrialState
-from tests.automl.samplers.playing import PLANE, number
+from tests.automl.samplers.playing import PLANE, number, with_trials
 
 LIMIT = CostLimit(trials=100, seconds=100.0)
 
@@ -55,11 +55,11 @@ def test_of_a_stopped_trial_counts_the_time_it_would_have_taken_and_of_a_failed_
     known = history()
     early = replace(observed(8, 0.0, 0.0, TrialState.STOPPED), elapsed_s=0.55, curve=((0, 0.1), (4, 0.2)))
     failed = observed(9, 1.0, 1.0, TrialState.FAILED)
-    whole = known.with_trial(observed(8, 0.0, 0.0)).with_trial(replace(failed, elapsed_s=90.0))
+    whole = with_trials(known, observed(8, 0.0, 0.0), replace(failed, elapsed_s=90.0))
 
     encoder = Encoder(PLANE)
     model = DurationModel(encoder, CostLimit(trials=100), 10)
-    prices = [model.price(found, 9) for found in (known.with_trial(early).with_trial(failed), whole)]
+    prices = [model.price(found, 9) for found in (with_trials(known, early, failed), whole)]
 
     points = encoder.features(encoder.points([{"x": -0.8, "y": 0.0}, {"x": 0.8, "y": 0.0}]))
     assert prices[0] is not None
@@ -79,7 +79,7 @@ def test_among_equally_good_points_a_search_with_a_time_limit_prefers_short_ones
             candidate = sampler.propose(known, i)
             assert candidate is not None
             x, y = (number(candidate.assignment, path) for path in ("x", "y"))
-            known = known.with_trial(observed(i, x, y))
+            known = with_trials(known, observed(i, x, y))
         return float(np.mean([number(o.assignment, "x") for o in known.observations[8:]]))
 
     assert mean_x(LIMIT) < mean_x(None) - 0.2

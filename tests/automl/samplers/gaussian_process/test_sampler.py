@@ -15,7 +15,7 @@ from automl.samplers.history import History, Observation
 from automl.samplers.quasi_random import RandomSampler
 from automl.study.causes import OriginKind
 from automl.study.trial import TrialState
-from tests.automl.samplers.playing import PLANE, bowl, number, play
+from tests.automl.samplers.playing import PLANE, bowl, number, play, with_trials
 
 if TYPE_CHECKING:
     from automl.samplers.gaussian_process.regression import Kernel
@@ -94,7 +94,7 @@ def test_it_looks_for_the_best_point_that_keeps_a_constraint() -> None:
             violations=(number(candidate.assignment, "x"),),
             finished_as=i,
         )
-        history = History(observations=(*history.observations, observation))
+        history = with_trials(history, observation)
 
     kept = [o for o in history.observations if (o.violations[0] or 0.0) <= 0]
     assert max(o.values[0] for o in kept) > -0.1
