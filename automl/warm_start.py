@@ -21,6 +21,7 @@ from automl.earlier_studies import find_earlier_studies
 from automl.errors import ConfigurationError, Problem
 from automl.recipes import recipe_points
 from automl.request.policy import Route
+from automl.storage.plan_document import named_study
 from automl.storage.study_directory import read_study, why_unreadable
 from automl.study.causes import Origin, OriginKind
 from automl.study.trial import EarlierPoint
@@ -96,7 +97,7 @@ def named_points(plan: StudyPlan, names: Sequence[str], results: Path) -> tuple[
 
     Args:
         plan: The study that begins.
-        names: Study directories, or names of studies in the results folder.
+        names: Study directories, or names of studies in the results folder or of skills, whose newest study is taken.
         results: The results folder.
 
     Raises:
@@ -107,7 +108,8 @@ def named_points(plan: StudyPlan, names: Sequence[str], results: Path) -> tuple[
     for name in names:
         root = results / name
         try:
-            root = Path(name) if Path(name).is_dir() else root
+            found = named_study(name, results)
+            root = Path(name) if Path(name).is_dir() else found[0] if found else root
             _, result = read_study(root)
         except (ConfigurationError, OSError) as error:
             problems.append(_problem(name, f"no study that can be read: {why_unreadable(root, error)}"))
@@ -193,6 +195,7 @@ def _problem(name: str, found: str) -> Problem:
     return Problem(
         where=f"--warm-start {name}",
         found=found,
-        expected="a study directory, or the name of a study in the results folder, with trials that have values",
+        expected="a study directory, the name of a study in the results folder or of a skill, with trials that have "
+        "values",
         fix="`automl list` and `automl status` show what is there; or leave --warm-start out",
     )

@@ -83,9 +83,12 @@ class _LazyGroup(click.Group):
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="automl-vision", prog_name="automl")
 def cli() -> None:
-    """Find hyperparameters of models described by model skills, and keep one clear record.
+    """Find hyperparameters of training scripts and of models described by model skills, and keep one clear record.
 
-    `automl run --policy on` does the main job on the demo data. STUDY is a study's folder, its name in the results
+    `automl run toy/quick` is a first look, `automl init train.py` begins with a script of yours, and `automl run` does
+    the main job on the demo data (extra depth).
+
+    STUDY is a study's folder, its name in the results
     folder, or the name of a skill, whose newest study it is; for `run` and what comes before it a study file, the name
     of a ready study, or a skill. Tab completion: eval "$(_AUTOML_COMPLETE=bash_source automl)".
     """

@@ -6,14 +6,22 @@ from pathlib import Path
 
 import click
 
-from automl.cli.options import AbsolutePath, json_option, print_json, wrong_argument
+from automl.cli.completion import completing, studies
+from automl.cli.options import StudyPath, json_option, print_json, wrong_argument
 from automl.errors import ConfigurationError, Problem, counted
 
 commands = click.Group()
 
 
 @commands.command("export-history")
-@click.argument("roots", metavar="STUDY_DIR...", nargs=-1, required=True, type=AbsolutePath())
+@click.argument(
+    "roots",
+    metavar="STUDY...",
+    nargs=-1,
+    required=True,
+    type=StudyPath(),
+    shell_complete=completing(studies, has_files=True),
+)
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="FILE", help="The JSON file.")
 @click.option("--name", metavar="NAME", help="What the study is called in the file, of one study [its folder's name].")
 @json_option()

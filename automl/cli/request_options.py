@@ -196,7 +196,8 @@ _STUDY_OPTIONS = (
         multiple=True,
         metavar="STUDY",
         shell_complete=completing(studies, has_files=True),
-        help="Try the best trials of a study first: its directory, or its name in the results folder. Repeatable.",
+        help="Try the best trials of a study first: its directory, its name in the results folder, or that of a skill. "
+        "Repeatable.",
     ),
     click.option("--no-warm-start", is_flag=True, help="Take nothing from earlier studies and recipes [auto does]."),
     click.option(

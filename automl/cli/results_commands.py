@@ -150,16 +150,17 @@ def _show_inventory(root: Path, inventory: Inventory, why_kept: dict[Path, str])
     help="Open MLflow's comparison of a study: the named one, or the latest of a results folder [results/, "
     "AUTOML_RESULTS]. Starts a server on this machine where the record is a file.",
 )
-@click.argument("place", required=False, type=click.Path(path_type=Path), metavar="[RESULTS|STUDY_DIR]")
+@click.argument("place", required=False, type=click.Path(path_type=Path), metavar="[RESULTS|STUDY]")
 @click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True, help="Port on 127.0.0.1.")
 @click.option("--no-browser", is_flag=True, help="Only print the address.")
 def _ui(place: Path | None, *, port: int, no_browser: bool) -> None:
     from automl.storage.paths import StudyPaths
-    from automl.storage.plan_document import read_plan
+    from automl.storage.plan_document import named_study, read_plan
     from automl.tracking.mlflow.server import check_servable, comparison_url, open_when_up, serve, server_url
     from automl.tracking.mlflow.uri import default_tracking_uri, sqlite_file
 
-    root = results_root(place)
+    named = None if place is None or place.exists() else named_study(str(place), results_root(None))
+    root = results_root(place) if named is None else named[0]
     study = root if StudyPaths(root).plan_file.is_file() else _latest(root)
     results = root if study != root or study is None else root.parent
     uri = default_tracking_uri(results) if study is None else read_plan(StudyPaths(study)).mlflow.tracking_uri
