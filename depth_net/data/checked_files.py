@@ -1,6 +1,6 @@
 """What was measured of the files of a data source, remembered as long as none of them changes.
 
-The trials of a study check the same files before each training: 0.6 s for 4,096 photographs, 0.05 s from here.
+The trials of a study check the same files before each training: 0.38 CPU-s for 4,096 photographs, 0.03 from here.
 """
 
 from __future__ import annotations
