@@ -37,6 +37,9 @@ _COMPARED = (
     *("route", "objective", "objectives", "constraints", "evaluate_with"),
     *("sampler", "scheduler", "seed", "max_epochs", "options", "spec", "space"),
 )
+_SEARCHED = (
+    *("path", "type", "low", "high", "log", "log_to_one", "step", "choices", "beside", "default", "condition"),
+)
 _LIMITS = {EndKind.TIME: "time_s", EndKind.GPU_HOURS: "gpu_hours"}
 
 
@@ -131,6 +134,8 @@ def _completing(missing: Sequence[str], paths: StudyPaths, tracking_uri: str) ->
 
 def _differences(stored: StoredPlan, plan: StudyPlan, paths: StudyPaths) -> list[Problem]:
     before, now = to_json(stored), plan_document(plan)
+    for document in (before, now):  # what is computed: texts about the space are written anew by each version
+        document["space"] = [{key: one[key] for key in _SEARCHED} for one in document["space"]["parameters"]]
     pairs = [(key, before[key], now[key]) for key in _COMPARED if before[key] != now[key]]
     was, would_be = ((one["launch"] or {}).get("image") for one in (before, now))
     pairs += [("image", was, would_be)] if was != would_be else []

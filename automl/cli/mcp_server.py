@@ -61,18 +61,19 @@ class _Job:
     """A command that goes on while nobody waits for it; what it prints is in two files."""
 
     process: subprocess.Popen[bytes]
+    folder: tempfile.TemporaryDirectory[str]
     out: Path
     err: Path
 
     @classmethod
     def start(cls, command: list[str]) -> _Job:
-        folder = Path(tempfile.mkdtemp(prefix="automl-mcp-"))
-        out, err = folder / "out.json", folder / "log.txt"
+        folder = tempfile.TemporaryDirectory(prefix="automl-mcp-")
+        out, err = Path(folder.name) / "out.json", Path(folder.name) / "log.txt"
         with out.open("wb") as stdout, err.open("wb") as stderr:
             process = subprocess.Popen(  # noqa: S603 - this program, with arguments that fit the tool's schema
                 _argv(command), stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=True
             )
-        return cls(process, out, err)
+        return cls(process, folder, out, err)
 
     def wait(self, limit_s: float, until: Path | None = None) -> bool:
         """Wait for the end, or for a file; return whether the command has ended."""
@@ -90,6 +91,10 @@ class _Job:
     def output(self) -> list[str]:
         """Return the last lines for people."""
         return _text(self.err).splitlines()[-_SHOWN_LINES:]
+
+    def forget(self) -> None:
+        """Remove the two files; a command that goes on writes into what nobody sees."""
+        self.folder.cleanup()
 
 
 @dataclass(slots=True)
@@ -157,7 +162,9 @@ class Desk:
             job = self.jobs[key] = self.jobs.get(key) or _Job.start(command)
         if job.wait(_ACTION_WAIT_S):
             self.jobs.pop(key, None)
-            return job.document()
+            document = job.document()
+            job.forget()
+            return document
         return {"state": "running", "next": "call again with the same arguments", "output": job.output()}
 
 
@@ -237,9 +244,8 @@ def _text(file: Path) -> str:
     return file.read_text(encoding="utf-8", errors="backslashreplace")
 
 
-def build_server() -> Server[Any]:
-    """Return the server, which remembers what it has started."""
-    desk = Desk()
+def build_server(desk: Desk) -> Server[Any]:
+    """Return the server; the desk remembers what it has started."""
 
     async def list_tools(_: ServerRequestContext[Any], __: object) -> types.ListToolsResult:
         return types.ListToolsResult(
@@ -271,10 +277,15 @@ def build_server() -> Server[Any]:
 
 def serve() -> None:
     """Serve on stdin and stdout until the client closes them."""
+    desk = Desk()
 
     async def run() -> None:
-        server = build_server()
+        server = build_server(desk)
         async with stdio_server() as (incoming, outgoing):
             await server.run(incoming, outgoing, server.create_initialization_options())
 
-    anyio.run(run)
+    try:
+        anyio.run(run)
+    finally:
+        for job in desk.jobs.values():
+            job.forget()

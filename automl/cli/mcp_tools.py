@@ -87,8 +87,7 @@ def command_line(name: str, arguments: Mapping[str, Any]) -> list[str]:
         else:
             # One word for each, so that no value is read as an option.
             options += [f"{_flag(parameter)}={text}" for text in texts]
-    as_json = [] if name in {"logs", "stop"} else ["--json"]
-    return [name, *options, *as_json, "--", *values]
+    return [name, *options, "--json", "--", *values]
 
 
 def _items(value: Any) -> list[Any]:  # noqa: ANN401 - plain data

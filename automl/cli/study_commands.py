@@ -68,7 +68,8 @@ def _resume(root: Path, *, trials: int | None, ray_address: str | None, notify: 
 @click.option(
     "--trial", "number", type=click.IntRange(min=0), metavar="N", help="Only this trial; the study continues."
 )
-def _stop(root: Path, number: int | None) -> None:
+@json_option("One JSON document on stdout.")
+def _stop(root: Path, number: int | None, *, as_json: bool) -> None:
     from automl.trial.stop_request import request_stop
 
     _, result = read_study(root)
@@ -78,13 +79,21 @@ def _stop(root: Path, number: int | None) -> None:
     cause = StopCause(kind=StopKind.USER, detail="stopped by the user")
     if number is None:
         request_stop(root, cause)
-        click.echo(f"the study (process {process}) is asked to end; automl resume goes on with it later")
+        said = f"the study (process {process}) is asked to end; automl resume goes on with it later"
+        _say_stop(root, None, said, as_json=as_json)
         return
     trial = next((t for t in result.trials if t.number == number and t.state is TrialState.RUNNING), None)
     if trial is None:
         raise NothingToRunError(f"no trial {number} of {root} is running")
     request_stop(StudyPaths(root).attempt(number, trial.attempt).root, cause, study=root)
-    click.echo(f"trial {number} is asked to stop")
+    _say_stop(root, number, f"trial {number} is asked to stop", as_json=as_json)
+
+
+def _say_stop(root: Path, trial: int | None, said: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"study_dir": str(root), "trial": trial, "text": said})
+    else:
+        click.echo(said)
 
 
 @commands.command("status")
@@ -128,12 +137,20 @@ def _status(root: Path, *, watch: bool, as_json: bool) -> None:
 @click.argument("trial", type=click.IntRange(min=0))
 @click.option("-f", "--follow", is_flag=True, help="Follow the log until the trial ends.")
 @click.option("--raw", is_flag=True, help="Byte by byte, with colours and everything else that a terminal acts on.")
-def _logs(root: Path, trial: int, *, follow: bool, raw: bool) -> None:
+@json_option("One JSON document on stdout.")
+def _logs(root: Path, trial: int, *, follow: bool, raw: bool, as_json: bool) -> None:
     """Print the log of a trial, of its latest attempt; control characters are shown as text."""
     result = _trial(root, trial)
     log = StudyPaths(root).attempt(trial, result.attempt).log_file
     if not follow and not log.exists():
         raise wrong_argument(str(log), "no log", "a trial that was started", "choose another trial")
+    if as_json:
+        if follow or raw:
+            raise wrong_argument("--json", "--follow or --raw beside it", "one of them", "leave the others out")
+        texts: list[bytes] = []
+        _print_from(log, 0, texts.append)
+        print_json({"trial": trial, "attempt": result.attempt, "log": str(log), "text": _plain_text(b"".join(texts))})
+        return
     show = sys.stdout.buffer.write if raw else _show_text
     offset = _print_from(log, 0, show)
     while follow:
@@ -157,9 +174,12 @@ def _trial(root: Path, number: int) -> TrialResult:
 
 
 def _show_text(content: bytes) -> int:
+    return sys.stdout.write(_plain_text(content))
+
+
+def _plain_text(content: bytes) -> str:
     # Progress bars return to the start of their line: each state of them gets a line.
-    text = content.decode("utf-8", "backslashreplace").replace("\r\n", "\n").replace("\r", "\n")
-    return sys.stdout.write(visible(text))
+    return visible(content.decode("utf-8", "backslashreplace").replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def _print_from(log: Path, offset: int, show: Callable[[bytes], object]) -> int:

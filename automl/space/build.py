@@ -255,20 +255,22 @@ class _Builder:
             parameters = {path: made for path, made in parameters.items() if path in space.paths}
 
     def _from_fixed_children(self, kept: Mapping[str, Parameter]) -> Iterator[Relation]:
-        """Yield what children that are not searched ask of their parents, in so many words."""
+        """Yield what children that are not searched ask of their parents.
+
+        A bare ``depends_on``, which may mean something else, only where the spec's own values keep it.
+        """
         spec = self._facts.spec
         for path, leaf in self._facts.schema.leaves.items():
             condition = leaf.math_cond
             if path in kept or not leaf.parents or condition is None or not spec.has(path):
                 continue
-            if (
-                any(comparison.constant is None for comparison in condition.comparisons)
-                and "depends_on" in condition.text
-            ):
-                for relation in relations_of(path, condition, self._leaf(path).parents):
-                    parent = kept.get(relation.parent or "")
-                    if parent is not None and is_number(parent.default) and relation.kind in MIRRORED:
-                        yield Relation(path=parent.path, kind=MIRRORED[relation.kind], parent=path)
+            value, is_said = spec.get(path), "depends_on" in condition.text
+            for relation in relations_of(path, condition, self._leaf(path).parents):
+                parent = kept.get(relation.parent or "")
+                if parent is None or not is_number(parent.default) or relation.kind not in MIRRORED:
+                    continue
+                if is_said or (is_number(value) and value <= parent.default):
+                    yield Relation(path=parent.path, kind=MIRRORED[relation.kind], parent=path)
 
     def _within_run(self, path: str) -> Relation | None:
         """Return the relation that keeps a count of epochs or steps below the length of the run."""

@@ -32,7 +32,8 @@ class PlainNodes:
     def plain(self, node: Node) -> tuple[Node, frozenset[str]]:
         """Return a node without ``$ref``, ``allOf``, ``anyOf``, ``oneOf`` and ``const``, and the references in it.
 
-        Its own keys win. A node that leads back to a block around it is named like one with several types.
+        Its own keys win; of bounds and options counts what both admit. A node that leads back to a block around it is
+        named like one with several types.
         """
         self._followed = []
         return self._plain(node, self.active), frozenset(self._followed)
@@ -45,13 +46,13 @@ class PlainNodes:
                 return {**merged, SEVERAL: "a reference to itself"}
             self._followed.append(reference)
             active |= {reference}
-            merged = {**self._plain(_target(reference, self._root), active), **merged}
+            merged = _both(self._plain(_target(reference, self._root), active), merged)
         for part in _nodes(merged, "allOf"):
-            merged = {**self._plain(part, active), **merged}
+            merged = _both(self._plain(part, active), merged)
         for key in ("anyOf", "oneOf"):
             alternatives = _nodes(merged, key)
             if alternatives:
-                merged = {**_joined([self._plain(one, active) for one in alternatives]), **merged}
+                merged = _both(_joined([self._plain(one, active) for one in alternatives]), merged)
         if "const" in merged and "enum" not in merged:
             merged["enum"] = [merged.pop("const")]
         declared = merged.get("type")
@@ -59,6 +60,21 @@ class PlainNodes:
             del merged["type"]
             merged = {**_joined([{"type": one} for one in declared if isinstance(one, str)]), **merged}
         return merged
+
+
+def _both(inner: Node, outer: Node) -> Node:
+    """Return two nodes that both hold as one: the tighter bounds, the common options, else the outer one's keys."""
+    merged = {**inner, **outer}
+    for keys, tighter in ((("minimum", "exclusiveMinimum"), max), (("maximum", "exclusiveMaximum"), min)):
+        for key in keys:
+            bounds = [node[key] for node in (inner, outer) if key in node]
+            numbers = [bound for bound in bounds if isinstance(bound, int | float) and not isinstance(bound, bool)]
+            if len(numbers) > 1:
+                merged[key] = tighter(numbers)
+    options, others = inner.get("enum"), outer.get("enum")
+    if isinstance(options, list) and isinstance(others, list):
+        merged["enum"] = [option for option in others if option in options]
+    return merged
 
 
 def _nodes(node: Node, key: str) -> list[Node]:

@@ -250,7 +250,7 @@ def read_npy(path: Path) -> DepthArray:
 
 def _plane(path: Path, values: npt.NDArray[np.generic]) -> DepthArray:
     plane: npt.NDArray[np.generic] = np.squeeze(values)
-    if plane.ndim != 2 or plane.dtype.kind not in "biuf":  # noqa: PLR2004 - rows and columns
+    if plane.ndim != 2 or plane.dtype.kind not in "iuf":  # noqa: PLR2004 - rows and columns
         raise _unreadable(path, expected=f"one plane of numbers, found shape {values.shape} of {values.dtype}")
     return plane.astype(np.float32)
 

@@ -55,6 +55,22 @@ def test_a_changed_plan_is_refused_and_the_difference_is_shown(study: Path) -> N
     assert any("spec" in problem.where for problem in caught.value.problems)
 
 
+def test_texts_of_another_version_about_the_same_space_are_no_difference(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resumed = leave_missing(monkeypatch, [])
+    document = json.loads((study / "plan.json").read_text(encoding="utf-8"))
+    document["fingerprint"] = "of an earlier version"
+    for parameter in document["space"]["parameters"]:
+        parameter |= {"reason": "written otherwise", "cost": "said otherwise"}
+    document["space"]["left_out"] = []
+    write_document(study / "plan.json", document)
+
+    resume_study(study)
+
+    assert resumed == [False]
+
+
 def end_study(study: Path, values: dict[str, float]) -> None:
     done = TrialResult(
         number=0, state=TrialState.COMPLETED, assignment={}, directory="trials/0000", values=values, checkpoint="a.pth"

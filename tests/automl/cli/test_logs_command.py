@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -106,3 +107,13 @@ def test_a_log_that_a_trainer_replaced_by_a_link_is_not_printed(
     out, err = capfdbinary.readouterr()
     assert out == b""
     assert b"a link to a file outside the folder of its trial" in err
+
+
+def test_json_has_the_log_as_text_and_no_terminal_beside_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = write_study(tmp_path / "example", (RUNNING,))
+    log = write_log(root, "epoch 1\repoch 2\n")
+
+    assert run_command_line(["logs", str(root), "0", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document == {"trial": 0, "attempt": 2, "log": str(log), "text": "epoch 1\nepoch 2\n"}
+    assert run_command_line(["logs", str(root), "0", "--json", "-f"]) == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,8 @@ pytest.importorskip("mcp")
 
 import anyio
 from mcp import Client, StdioServerParameters
+
+from automl.cli.mcp_server import _Job
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -144,3 +147,14 @@ def test_an_agent_stops_a_study_and_reads_why_it_has_ended(tmp_path: Path) -> No
         assert (await call("stop", study_dir=study))["exit_status"] == 3
 
     serve(tmp_path, scenario)
+
+
+def test_the_files_of_a_job_go_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    job = _Job.start(["--version"])
+    assert job.wait(60)
+    assert "automl" in job.document()["text"]
+
+    job.forget()
+
+    assert list(tmp_path.iterdir()) == []

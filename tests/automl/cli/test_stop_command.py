@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -51,3 +52,10 @@ def test_a_study_that_nobody_runs_cannot_be_stopped(tmp_path: Path, capsys: pyte
 
     assert run_command_line(["stop", str(root)]) == 3
     assert "no process runs" in capsys.readouterr().err
+
+
+def test_json_says_what_was_asked_to_stop(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command_line(["stop", str(root), "--trial", "7", "--json"]) == 0
+
+    document = json.loads(capsys.readouterr().out)
+    assert document == {"study_dir": str(root), "trial": 7, "text": "trial 7 is asked to stop"}

@@ -314,7 +314,122 @@ OTHER_NAMES = Invented(
         "data.aug.mosaic_prob": "data.aug.mosaic is False",
     },
 )
+MM_SEGMENTER = Invented(
+    leaves={
+        "optimizer.lr": (0.01, {"minimum": 0.0}),
+        "lr_config.warmup_ratio": (1e-6, {"minimum": 0.0, "maximum": 1.0}),
+        "lr_config.warmup_iters": (1500, {"minimum": 0}),
+        "ema.start_iter": (500, {"minimum": 0, "maximum": 1000000}),
+        "ema.momentum": (0.0002, {"minimum": 0.0, "maximum": 1.0}),
+        "data.slide_stride": (341, {"minimum": 1}),
+        "data.sliding_window.overlap": (0.25, {"minimum": 0.0, "maximum": 1.0}),
+    },
+    fixed={"optimizer.type": "SGD", "train.max_iters": 40000},
+    searched={
+        "optimizer.lr": (1e-4, 0.1, "log"),
+        "lr_config.warmup_ratio": (1e-6, 1e-5, "log"),
+        "lr_config.warmup_iters": (375, 6000, "linear"),
+        "ema.start_iter": (125, 2000, "linear"),
+        "ema.momentum": None,
+    },
+    left_out={"data.slide_stride": "evaluation only", "data.sliding_window.overlap": "evaluation only"},
+    metric="mIoU",
+)
+LANGUAGE = Invented(
+    leaves={
+        "training.learning_rate": (2e-5, {"minimum": 0.0}),
+        "training.warmup_ratio": (0.03, {"minimum": 0.0, "maximum": 1.0}),
+        "training.weight_decay": (0.0, {"minimum": 0.0}),
+        "training.max_grad_norm": (1.0, {"minimum": 0.0}),
+        "lora.r": (16, {"minimum": 1, "maximum": 256}),
+        "lora.dropout": (0.05, {"minimum": 0.0, "maximum": 1.0}),
+        "generation.temperature": (0.7, {"minimum": 0.0}),
+        "eval.max_new_tokens": (128, {"minimum": 1}),
+    },
+    fixed={"training.optim": "adamw_torch", "training.num_epochs": 3},
+    searched={
+        "training.learning_rate": (2e-7, 2e-4, "log"),
+        "training.warmup_ratio": (0.0, 0.5, "linear"),
+        "training.weight_decay": (1e-6, 0.1, "log"),
+        "training.max_grad_norm": (0.1, 10.0, "log"),
+        "lora.r": None,
+        "lora.dropout": (0.0, 0.5, "linear"),
+    },
+    left_out={"generation.temperature": "evaluation only", "eval.max_new_tokens": "evaluation only"},
+    metric="accuracy",
+)
+TEXT_READER = Invented(
+    leaves={
+        "train.lr": (1e-3, {"anyOf": [{"type": "number", "minimum": 1e-5}, {"type": "null"}], "maximum": 1e-2}),
+        "train.beam_width": (5, {"minimum": 1, "maximum": 50}),
+        "model.decoder.dropout": (0.1, {"minimum": 0.0, "maximum": 1.0}),
+        "model.max_label_length": (25, {"minimum": 1}),
+        "decoding.beam_width": (5, {"minimum": 1, "maximum": 50}),
+        "train.ema_decay": (0.999, {"minimum": 0.0, "maximum": 1.0}),
+    },
+    fixed={"train.optimizer": "adam", "train.num_epochs": 20},
+    searched={
+        "train.lr": (1e-5, 1e-2, "log"),
+        "model.decoder.dropout": (0.0, 0.5, "linear"),
+        "train.ema_decay": (0.99, 0.9999, "log of 1 - x"),
+    },
+    left_out={
+        "model.max_label_length": "fixed by the data",
+        "train.beam_width": "after the network's output",
+        "decoding.beam_width": "evaluation only",
+    },
+    metric="accuracy",
+)
+POINTS = Invented(
+    leaves={
+        "optim.lr": (0.003, {"minimum": 0.0}),
+        "optim.weight_decay": (0.01, {"minimum": 0.0}),
+        "optim.div_factor": (10.0, {"minimum": 1.0, "maximum": 100.0}),
+        "model.post_processing.score_thresh": (0.1, {"minimum": 0.0, "maximum": 1.0}),
+        "model.post_processing.nms_thresh": (0.01, {"minimum": 0.0, "maximum": 1.0}),
+        "data.augment.rotation": (45.0, {"minimum": 0.0, "maximum": 180.0}),
+        "data.augment.flip_prob": (0.5, {"minimum": 0.0, "maximum": 1.0}),
+        "data.max_points": (32, {"minimum": 1}),
+    },
+    fixed={"optim.optimizer": "adam_onecycle", "train.num_epochs": 80},
+    searched={
+        "optim.lr": (3e-5, 0.03, "log"),
+        "optim.weight_decay": (1e-4, 0.1, "log"),
+        "data.augment.flip_prob": (0.0, 1.0, "linear"),
+    },
+    left_out={
+        "model.post_processing.score_thresh": "after the network's output",
+        "model.post_processing.nms_thresh": "after the network's output",
+    },
+    metric="mAP",
+)
+DIFFUSION = Invented(
+    leaves={
+        "train.learning_rate": (1e-4, {"minimum": 0.0}),
+        "train.ema.start_iter": (2000, {"minimum": 0}),
+        "train.ema.decay": (0.9999, {"minimum": 0.0, "maximum": 1.0}),
+        "train.p_uncond": (0.1, {"minimum": 0.0, "maximum": 1.0}),
+        "inference.guidance_scale": (7.5, {"minimum": 0.0}),
+        "inference.num_steps": (50, {"minimum": 1}),
+        "data.low_size": (64, {"minimum": 16, "depends_on": "data.image_size"}),
+        "data.image_size": (256, {"minimum": 32, "maximum": 1024}),
+    },
+    fixed={"train.optimizer": "adamw", "train.max_steps": 100000},
+    searched={
+        "train.learning_rate": (1e-6, 1e-3, "log"),
+        "train.ema.start_iter": (500, 8000, "linear"),
+        "train.ema.decay": (0.999, 0.99999, "log of 1 - x"),
+        "data.image_size": None,
+    },
+    left_out={"inference.guidance_scale": "belongs to the action", "inference.num_steps": "belongs to the action"},
+    metric="fid",
+)
 PACKAGES = {
+    "text reader": TEXT_READER,
+    "points": POINTS,
+    "diffusion": DIFFUSION,
+    "segmenter of another kind": MM_SEGMENTER,
+    "language": LANGUAGE,
     "keypoints": KEYPOINTS,
     "detector": DETECTOR,
     "segmenter": SEGMENTER,

@@ -117,6 +117,17 @@ def test_other_spellings_of_an_optional_number_are_the_same(node: dict[str, Any]
     assert (leaf.kind, leaf.minimum, leaf.problem) == (LeafKind.FLOAT, 0, "")
 
 
+def test_bounds_beside_alternatives_hold_together_with_theirs() -> None:
+    inner = {"type": "number", "minimum": 1, "exclusiveMaximum": 8, "enum": [1, 2, 4]}
+    nodes: dict[str, Any] = {
+        "looser": {"anyOf": [inner, {"type": "null"}], "minimum": 0, "maximum": 9, "enum": [1, 2, 3]},
+        "tighter": {"allOf": [inner], "minimum": 2, "maximum": 4},
+    }
+    leaves = parse_train_schema({"properties": nodes}, source="s").leaves
+
+    assert [(one.minimum, one.maximum, one.choices) for one in leaves.values()] == [(1, 8, (1, 2)), (2, 4, (1, 2, 4))]
+
+
 def test_a_model_that_contains_itself_ends() -> None:
     tree = {"properties": {"left": {"$ref": "#/$defs/T"}, "right": {"$ref": "#/$defs/T"}, "x": {"type": "number"}}}
     schema: Any = {"$defs": {"T": tree}, "properties": {"root": {"$ref": "#/$defs/T"}}}

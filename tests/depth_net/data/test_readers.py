@@ -165,3 +165,10 @@ def test_a_float_map_whose_scale_is_no_number_is_refused(tmp_path: Path, scale: 
 
     with pytest.raises(DataError, match="expected a PFM file"):
         readers.read_pfm(tmp_path / "odd.pfm")
+
+
+def test_true_and_false_are_no_depth(tmp_path: Path) -> None:
+    np.save(tmp_path / "mask.npy", np.ones((4, 4), dtype=bool))
+
+    with pytest.raises(DataError, match="of bool"):
+        readers.read_npy(tmp_path / "mask.npy")
