@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from automl.architectures.model import ParameterRules, matches, named
+from automl.skill.layout import contained
 from automl.spec.special import WordKind, word_kind
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ _JUDGEMENTS = (
     ),
     Rule(
         lambda path, f: bool(f.rules.advised) and path not in f.schema.curated and not matches(path, f.rules.advised),
-        "the skill's own text advises against searching it",
+        "{advice}",
     ),
     Rule(
         lambda path, f: matches(path, f.rules.shape) and _full_weights(f) is not None,
@@ -150,7 +151,17 @@ def left_out_by(path: str, facts: Facts, *, is_named: bool) -> str:
         metric=facts.metric,
         network_arch=facts.skill.network_arch,
         weights=_full_weights(facts),
+        advice=_advice(facts),
     )
+
+
+def _advice(facts: Facts) -> str:
+    """Return the line of the skill's text that names all that it advises to search; the names where it has no such."""
+    advised = facts.rules.advised
+    file = contained(facts.skill.root / "SKILL.md", facts.skill.root) if advised else None
+    lines = file.read_text(encoding="utf-8", errors="replace").splitlines() if file is not None else []
+    said = next((line.strip() for line in lines if all(name in line for name in advised)), None)
+    return f'the skill says: "{said}"' if said else f"the skill's text advises to search only {', '.join(advised)}"
 
 
 def _is_train_loss(metric: str) -> bool:

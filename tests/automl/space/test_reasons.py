@@ -16,6 +16,8 @@ from automl.spec.train_schema import read_train_schema
 from tests.automl.skill.packages import EVERY_FEATURE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from automl.skill.model import JsonValue
 
 
@@ -123,6 +125,15 @@ def test_a_curated_list_of_the_skill_wins_over_what_is_known_of_its_architecture
 
     assert "advises" in by_judgement("train.optim.lr_decay", facts)
     assert not by_judgement("train.optim.lr_decay", curated)
+
+
+def test_the_skills_own_advice_is_quoted_exactly(tmp_path: Path) -> None:
+    said = "- Search only `train.optim.lr` and `train.optim.weight_decay`; {not} the rest."
+    (tmp_path / "SKILL.md").write_text(f"# A skill\n\n{said}\n", encoding="utf-8")
+    facts = facts_of("depth_net_stereo")
+    facts = replace(facts, skill=replace(facts.skill, root=tmp_path))
+
+    assert by_judgement("train.optim.lr_decay", facts) == f'the skill says: "{said}"'
 
 
 def test_what_the_container_does_not_read_is_in_the_table_and_what_ours_reads_it_says_itself() -> None:
