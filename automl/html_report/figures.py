@@ -117,7 +117,8 @@ def objective_history(facts: StudyFacts) -> Figure:
 def learning_curves(facts: StudyFacts) -> Figure:
     """Return the objective over epochs, a line per trial; the end of stopped and diverged trials is marked."""
     trials = [trial for trial in facts.result.trials if trial.curve]
-    shown = [trial for trial in trials if trial in trials[-_MAX_CURVES:] or trial.number == facts.best]
+    best = facts.best
+    shown = [*(trial for trial in trials[:-_MAX_CURVES] if trial.number == best), *trials[-_MAX_CURVES:]]
     points = [(trial.number, epoch, value) for trial in shown for epoch, value in trial.curve]
     frame = pd.DataFrame(points, columns=[TRIAL, "epoch", facts.metric])
     frame = frame.merge(facts.frame[[TRIAL, STATE, TEXT]], on=TRIAL)
@@ -287,11 +288,15 @@ def timeline(attempts: pd.DataFrame, slots: list[int]) -> Figure:
     return _styled(figure, 140 + 34 * len(names), xaxis=across, yaxis=down, barmode="overlay", showlegend=True)
 
 
+_MOST_FITTED = 1_000
+
+
 def importances(facts: StudyFacts) -> tuple[dict[str, float], float]:
     """Estimate how much each searched parameter mattered, as far as the trials can tell.
 
-    A random forest is fitted to the trials. The importance of a parameter is how much the forest's error grows when its
-    values are shuffled among the trials (permutation importance, Breiman 2001), as a share of the sum.
+    A random forest is fitted to the trials, of thousands to 1,000 drawn at random. The importance of a parameter is how
+    much the forest's error grows when its values are shuffled among the trials (permutation importance, Breiman 2001),
+    as a share of the sum.
 
     Returns:
         Parameter path -> share in [0, 1], largest first, empty if nothing can be said; and the share of the objective's
@@ -302,6 +307,8 @@ def importances(facts: StudyFacts) -> tuple[dict[str, float], float]:
     from sklearn.inspection import permutation_importance  # noqa: PLC0415 # as above
 
     frame = facts.competing
+    if len(frame) > _MOST_FITTED:
+        frame = frame.sample(_MOST_FITTED, random_state=0)
     values = facts.clipped(frame[facts.metric])
     if len(frame) < MIN_TRIALS or not facts.parameters or values.min() == values.max():
         return {}, 0.0
