@@ -52,6 +52,11 @@ COMMANDS = {
 }
 """Command -> the module `<...>_commands` that has it, and its line in the help."""
 
+_WITHOUT_TEXTS = (
+    "Python runs with -OO or PYTHONOPTIMIZE=2, without the documentation strings that this command line and Ray need:"
+    " use 1 instead, or set it in the command of the trainer alone"
+)
+
 
 class _LazyGroup(click.Group):
     """A group whose commands are imported when asked for."""
@@ -124,6 +129,9 @@ def run_command_line(arguments: list[str]) -> int:
 
     Errors are printed to stderr in the house's form; where ``--json`` asks for a document, they are it.
     """
+    if sys.flags.optimize > 1:
+        _print_error(_WITHOUT_TEXTS)
+        return ConfigurationError.exit_status
     try:
         outcome = cli.main(args=arguments, prog_name="automl", standalone_mode=False)
         return outcome if isinstance(outcome, int) else 0

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _DRIVER = Path(__file__).parent / "chaos_driver.py"
-_PATIENCE_S = 400.0
+_PATIENCE_S = 1200.0
 _GONE_WITHIN_S = 5.0
 AGAIN = "driver, 4 times"
 END = "driver, handing over"

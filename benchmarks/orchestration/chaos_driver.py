@@ -120,7 +120,7 @@ def chaos_plan(root: Path, which: str) -> StudyPlan:
         seed=0,
         max_epochs=_EPOCHS,
         first_trials=tuple({"script": script} for script in scripts),
-        options=MappingProxyType({"trial_time_limit_s": LIMIT_S} if which == ENDLESS else {"silence_limit_s": 15.0}),
+        options=MappingProxyType({"trial_time_limit_s": LIMIT_S} if which == ENDLESS else {"silence_limit_s": 45.0}),
     )
 
 

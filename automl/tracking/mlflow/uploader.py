@@ -12,9 +12,6 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from contextlib import contextmanager
-from fcntl import LOCK_EX, flock
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlflow import MlflowClient
@@ -26,12 +23,12 @@ from automl.storage.event_log import read_log
 from automl.storage.plan_document import read_plan
 from automl.tracking.mlflow.failures import explain, http_status, is_refusal
 from automl.tracking.mlflow.files import files_of
-from automl.tracking.mlflow.moved import follow_move
+from automl.tracking.mlflow.new_store import first_touch_lock
 from automl.tracking.mlflow.projection import OF_FILES, STUDY_RUN, Projection, Upload, UploadKind
-from automl.tracking.mlflow.uri import ARTIFACTS, artifact_root, sqlite_file
+from automl.tracking.mlflow.uri import artifact_root
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from automl.tracking.mlflow.folder import MlflowFolder
 
@@ -151,7 +148,7 @@ class Uploader:
         self._folder.study.root.stat()
         with self.lock:
             if self._client is None:
-                with _first_touch_lock(self._uri):
+                with first_touch_lock(self._uri):
                     client = MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
                     self.experiment_id = _experiment_id(client, self._experiment, self._uri)
                 self._client = client
@@ -279,24 +276,3 @@ def _experiment_id(client: MlflowClient, name: str, tracking_uri: str) -> str:
     if existing.lifecycle_stage == "deleted":
         client.restore_experiment(existing.experiment_id)
     return existing.experiment_id
-
-
-@contextmanager
-def _first_touch_lock(tracking_uri: str) -> Iterator[None]:
-    """Let one process at a time make the tables of a new sqlite file; two at once fail in the migration.
-
-    The store is made for this user alone: logs and specs are copied into it.
-    """
-    file = sqlite_file(tracking_uri)
-    if file is None:
-        yield
-        return
-    for folder in (file.parent, file.parent / ARTIFACTS):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # not of a study: the store
-    lock = Path(f"{file}.lock")
-    for made in (file, lock):
-        made.touch(mode=0o600)
-    with lock.open("w", encoding="utf-8") as stream:
-        flock(stream, LOCK_EX)
-        follow_move(file)
-        yield

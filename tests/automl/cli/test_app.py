@@ -28,6 +28,20 @@ def test_without_arguments_the_help_is_shown(capsys: pytest.CaptureFixture[str])
     assert "run" in capsys.readouterr().out
 
 
+def test_an_interpreter_without_documentation_strings_is_refused_with_one_sentence() -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "automl.cli.app", "plan", "toy"],
+        env={**os.environ, "PYTHONOPTIMIZE": "2", "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: Python runs with -OO or PYTHONOPTIMIZE=2")
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_a_help_page(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command_line([name, "--help"]) == 0

@@ -5,7 +5,6 @@ import os
 import socket
 import stat
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,7 +18,7 @@ from automl.launch.local import WarmLauncher
 from automl.launch.processes import find_leftovers
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_results
-from automl.study.events import TrialEnded, TrialStarted
+from automl.study.events import TrialEnded
 from automl.study.trial import FailureKind, Measurement, TrialState
 from automl.trial.task import study_tag
 from tests.automl.executor.toy_study import ListSearcher, ListTracker, ThresholdRule, toy_location, toy_plan
@@ -50,16 +49,12 @@ class SocketTracker(ListTracker):
         self.command_lines: set[str] = set()
         self.fork_servers = 0
         self.token_modes: set[int] = set()
-        self.started_s: list[float] = []
-        self.ended_s: list[float] = []
+        self.workers: set[int] = set()
         self.folders: set[str] = set()
 
     def record(self, entry: Entry) -> None:
         super().record(entry)
-        if isinstance(entry.event, TrialStarted):
-            self.started_s.append(time.monotonic())
-        elif isinstance(entry.event, TrialEnded):
-            self.ended_s.append(time.monotonic())
+        if isinstance(entry.event, TrialEnded):
             self.look_around()
             if (here := Path.cwd()).name == GONE:
                 here.rmdir()
@@ -87,6 +82,8 @@ class SocketTracker(ListTracker):
         line = " ".join(process.cmdline())
         self.command_lines.add(line)
         self.fork_servers += "automl.launch.fork_server" in line
+        if "ray::" in line and "IDLE" not in line:
+            self.workers.add(process.pid)
         if process.pid != os.getpid():
             self.folders.add(process.cwd())
 
@@ -226,13 +223,8 @@ def test_rays_token_and_the_folder_around_it_are_its_users_alone(finished: Finis
 
 
 def test_a_slot_is_used_again_at_once_whatever_ended_the_trial_before(finished: Finished) -> None:
-    started, ended = finished.tracker.started_s, finished.tracker.ended_s
-
-    waits = [begin - max(end for end in ended if end <= begin) for begin in started[2:]]
-
-    # Cold, a trial's process waits for 20 s of imports on a busy machine; the figures are in benchmarks/orchestration.
-    assert len(waits) == 4
-    assert max(waits) < 15.0
+    # No time: on a busy machine that says little. A worker that is started anew waits for seconds of imports.
+    assert len(finished.tracker.workers) == 2, [line for line in finished.tracker.command_lines if "ray::" in line]
 
 
 def test_ray_prints_nothing(finished: Finished) -> None:
