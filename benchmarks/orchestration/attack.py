@@ -87,6 +87,22 @@ def linked(study: Path, source: random.Random, folder: Path) -> str:
     return f"{place.relative_to(root.parent)}: {', '.join(lost)} is gone" if lost else ""
 
 
+def hard_linked(study: Path, source: random.Random, folder: Path) -> str:
+    """Give a checkpoint a second name outside of the study: that one stays, with its content."""
+    root, outside = _copied(study, folder), folder / "outside.pth"
+    outside.write_text(_PLACED, encoding="utf-8")
+    for attempt in StudyPaths(root).trials.iterdir():
+        name = source.choice(["model_epoch_003_step_00240.pth", "model_epoch_099_step_99999.pth", "x.partial"])
+        (attempt / name).unlink(missing_ok=True)
+        (attempt / name).hardlink_to(outside)
+    naming = read_plan(StudyPaths(root)).architecture().checkpoints
+    retire_checkpoints(StudyPaths(root), read_results(StudyPaths(root)), naming, kept=set())
+    for item in take_inventory(root.parent).deletable:
+        discard(item, "now")
+    empty_trash(take_inventory(root.parent))
+    return "" if outside.is_file() and outside.read_text(encoding="utf-8") == _PLACED else "it is gone"
+
+
 def running(study: Path, source: random.Random, folder: Path) -> str:
     """Start a study between the list of `clean` and its deletion: nothing of it is touched."""
     root = _copied(study, folder)
@@ -102,6 +118,7 @@ KINDS: dict[str, Callable[[Path, random.Random, Path], str]] = {
     "a file is damaged": damaged,
     "storage is missing": hidden,
     "links lead out of the study": linked,
+    "a checkpoint is a hard link": hard_linked,
     "a study starts during clean": running,
     **attack_trainer.KINDS,
     **attack_package.KINDS,

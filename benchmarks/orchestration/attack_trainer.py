@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import socket
+import threading
 from bisect import bisect_left
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,6 +56,8 @@ _NAMES = (
     *("status.json", "train/status.json", "train.log", "spec.json", "spec.yaml", "result.json", "attempt.json", "stop"),
     *("model_epoch_003_step_99999.pth", "model_epoch_000.pth", "toy_latest.pth", "metrics.json", "x.partial"),
     *("panels/epoch_003.png", "panels/epoch_999.png", "panels", "train", "events.out.tfevents.1.x.automl"),
+    *("Status.JSON", "STATUS.json", "model_epoch_003_step_99999.PTH", "modell_e\u0301poch_003.pth", "mod\u00e9l.pth"),
+    *("status.json\n", "model_epoch_003\n_step_00240.pth", "panels/a\nb.png", "panels/\u202eepoch_001.png"),
 )
 
 
@@ -78,6 +81,36 @@ def planted(study: Path, source: random.Random, folder: Path) -> str:
     with impatience():
         problem = _use(root, is_reported=source.random() < _REPORTED)
     return f"{', '.join(done)}: {problem}" if problem else ""
+
+
+def swapped(study: Path, source: random.Random, folder: Path) -> str:
+    """Swap a file for a pipe or a link while it is read, again and again: nothing waits, and no secret is shown."""
+    root = Path(shutil.copytree(study, folder / "results" / study.name, symlinks=True))
+    secret = folder / "secret"
+    secret.write_text(f'{{"epoch": 1, "kpi": {{"{_SECRET}": 0.5}}}}\n', encoding="utf-8")
+    attempt = source.choice([path for path in StudyPaths(root).trials.iterdir() if path.is_dir()])
+    file = attempt / source.choice(
+        [name for name in ("status.json", "train.log", "spec.json") if (attempt / name).exists()]
+    )
+    kind, is_over = source.choice(["pipe", "link to a secret", "link to itself"]), threading.Event()
+    content, other = file.read_bytes(), file.with_name("other")
+
+    def swap() -> None:
+        while not is_over.is_set():
+            _PLANTS[kind](other, secret)
+            other.replace(file)
+            other.write_bytes(content)
+            other.replace(file)
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    try:
+        with impatience():
+            problem = _use(root, is_reported=source.random() < _REPORTED)
+    finally:
+        is_over.set()
+        thread.join()
+    return f"{kind} {file.relative_to(root)}: {problem}" if problem else ""
 
 
 def _use(root: Path, *, is_reported: bool) -> str:
@@ -128,7 +161,7 @@ def _socket(file: Path, _: Path) -> None:
 
 def _sparse(file: Path, _: Path) -> None:
     file.touch()
-    os.truncate(file, 1 << 40)
+    os.truncate(file, 10 << 40)
 
 
 def _deep(file: Path, _: Path) -> None:
@@ -307,6 +340,7 @@ def impatience(limit_s: float = _PATIENCE_S) -> Iterator[None]:
 
 KINDS = {
     "a trainer leaves what is no file": planted,
+    "a file is swapped while it is read": swapped,
     "a trainer floods its status file": flooded,
     "a trainer reports names that are none": named,
     "the results are moved during a run": moved,
