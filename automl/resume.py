@@ -11,6 +11,7 @@ from automl.errors import LaunchError, NothingToRunError, Problem, ResumeMismatc
 from automl.executor.decide import missing_replicates
 from automl.handoff.hand_over import missing_parts
 from automl.handoff.integrity import require_sound
+from automl.plugins import check_installed
 from automl.request.location import RunLocation
 from automl.request.study_request import request_from_document
 from automl.run import make_plan, run_in
@@ -63,7 +64,8 @@ def resume_study(
     uri = stored.mlflow.tracking_uri
     place = RunLocation(results=stored.results or root.parent, tracking_uri=uri, ray_address=ray_address)
     # It keeps its first points, whatever studies have ended since, and its launcher, whatever would be chosen now.
-    launcher = stored.launch.launcher.value if stored.launch else request.launcher
+    check_installed(stored.plugins)
+    launcher = stored.launch.plugin or stored.launch.launcher.value if stored.launch else request.launcher
     # A study without a race gets none, whatever is the default now.
     replicates = 0 if request.replicates is None and not stored.race else request.replicates
     plan = make_plan(request.with_settings(warm_start=(), launcher=launcher, replicates=replicates), place)

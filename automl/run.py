@@ -16,6 +16,8 @@ from automl.errors import ConfigurationError, InterruptedStudyError, StudyFailed
 from automl.executor.failure_summary import summarize_failure
 from automl.launch.choice import choose_launch, ready_launch
 from automl.machine import detect_machine
+from automl.plugin_kinds import plugins_of
+from automl.plugins import PluginKind, load_plugin
 from automl.preflight.cluster import filling_cluster
 from automl.preflight.data import check_inputs, pending_folder, prepare_data, with_prepared_paths
 from automl.preflight.doctor import before_run, require, require_sound_data
@@ -35,7 +37,7 @@ from automl.storage.study_directory import ended_study, write_record
 from automl.study.evaluation import RecordLocation
 from automl.study.model import StudyLocation
 from automl.study.plan import StudyParts, plan_study
-from automl.tracking.base import TrackerGroup
+from automl.tracking.base import Tracker, TrackerGroup
 from automl.tracking.mlflow.uri import default_tracking_uri, without_password
 from automl.tracking.tensorboard import TensorboardTracker
 from automl.warm_start import with_earlier_points
@@ -48,7 +50,6 @@ if TYPE_CHECKING:
     from automl.request.study_request import StudyRequest
     from automl.study.model import StudyPlan
     from automl.study.result import StudyResult
-    from automl.tracking.base import Tracker
     from automl.tracking.mlflow.tracker import MlflowTracker
 
 logger = logging.getLogger(__name__)
@@ -86,6 +87,7 @@ def make_plan(request: StudyRequest, place: RunLocation) -> StudyPlan:
     plan = filling_cluster(plan, request, place.ray_address) if place.ray_address else plan
     plan = dataclasses.replace(plan, reasons=(*plan.reasons, *inputs.notes, *notes))
     check_settings(plan, request)
+    plan = dataclasses.replace(plan, plugins=plugins_of(request, plan))
     return with_earlier_points(request, plan, place)
 
 
@@ -185,7 +187,7 @@ def _run_locked(
     with recorded(directory.root):
         write_plan(directory, plan, request, record, place.results)
     mlflow = MlflowTracker(uri, plan.experiment, directory, limit_s=SYNC_LIMIT_S if is_over else CLOSE_LIMIT_S)
-    recorders = TrackerGroup((TensorboardTracker(), mlflow))
+    recorders = TrackerGroup((TensorboardTracker(), mlflow, *_of_plugins(plan)))
     session = secrets.token_hex(16)
     location = StudyLocation(directory=directory.root, tracking_uri=uri, ray_address=place.ray_address, session=session)
     test = with_prepared_paths(request, place.results).data.get(TEST)
@@ -208,6 +210,11 @@ def _run_locked(
     finally:
         evaluator.launcher.close()
         _close_record(directory, recorders, mlflow, place.results)
+
+
+def _of_plugins(plan: StudyPlan) -> list[Tracker]:
+    chosen = [plugin for plugin in plan.plugins if plugin.kind is PluginKind.TRACKERS]
+    return [load_plugin(plugin, Tracker)() for plugin in chosen]  # type: ignore[type-abstract]  # a plug-in's class is concrete
 
 
 def _close_record(directory: StudyPaths, recorders: Tracker, mlflow: MlflowTracker, results: Path) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from automl.launch.base import LaunchRequest
-from tests.contracts.launcher import Behaviour, LauncherContract, wait_for
+from automl.testing.launchers import Behaviour, LauncherContract, wait_for
 from tests.scripted_launcher import Script, ScriptedLauncher, ScriptedWrite
 
 if TYPE_CHECKING:

@@ -60,6 +60,7 @@ def _finite(_context: click.Context, _option: click.Parameter, number: float | N
 
 
 # Settings that an option sets as it is; the others are read or added to those of the study file.
+_LISTS = ("objectives", "constraints", "trackers", "readers")
 _PLAIN_SETTINGS = SETTINGS - {
     *(
         "skill",
@@ -70,8 +71,7 @@ _PLAIN_SETTINGS = SETTINGS - {
         "request_reading",
         "warm_start",
         "studies",
-        "objectives",
-        "constraints",
+        *_LISTS,
     ),
 }
 
@@ -176,7 +176,7 @@ _STUDY_OPTIONS = (
         metavar="X",
         help="GPUs of one trial; 0 for CPU.",
     ),
-    click.option("--launcher", type=click.Choice(LAUNCHER_NAMES), help="How trials are started [auto]."),
+    click.option("--launcher", metavar="NAME", help=f"How trials are started: {', '.join(LAUNCHER_NAMES)} [auto]."),
     click.option("--image", metavar="IMAGE", help="Container image in place of the skill's."),
     click.option("--network", metavar="NAME", help="Network of containers: none, host, bridge, ... [the engine's]."),
     click.option(
@@ -190,6 +190,12 @@ _STUDY_OPTIONS = (
         metavar="NAME",
         help=f"Stops trials early: {', '.join(SCHEDULERS)} [auto].",
         shell_complete=completing(schedulers),
+    ),
+    click.option(
+        "--tracker", "trackers", multiple=True, metavar="NAME", help="A plug-in that records too. Repeatable."
+    ),
+    click.option(
+        "--reader", "readers", multiple=True, metavar="NAME", help="A plug-in that reads metrics. Repeatable."
     ),
     click.option(
         "--warm-start",
@@ -297,7 +303,7 @@ def _request(options: dict[str, Any]) -> StudyRequest:
     if options.get("spec"):
         options = {**options, "spec": str(Path(options["spec"]).expanduser().absolute())}
     changes = {name: value for name, value in options.items() if name in _PLAIN_SETTINGS and value is not None}
-    changes |= {name: tuple(options[name]) for name in ("objectives", "constraints") if options.get(name)}
+    changes |= {name: tuple(options[name]) for name in _LISTS if options.get(name)}
     changes |= earlier
     if options.get("policy") is not None:
         changes["policy"] = "off" if options["policy"] == "off" else "on"

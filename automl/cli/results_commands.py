@@ -27,12 +27,16 @@ commands = click.Group()
 @commands.command(
     "list",
     help="List the built-in skills, or the skills of a folder: runnable, blocked (why), disabled; or the studies of a "
-    "results folder.",
+    "results folder; or the plug-ins.",
 )
 @click.argument("root", required=False, type=click.Path(path_type=Path))
 @click.option("--studies", is_flag=True, help="List the studies of a results folder [results/, AUTOML_RESULTS].")
+@click.option("--plugins", is_flag=True, help="List what other distributions add, and why something cannot be used.")
 @json_option("One JSON document on stdout.")
-def _list(root: Path | None, *, studies: bool, as_json: bool) -> None:
+def _list(root: Path | None, *, studies: bool, plugins: bool, as_json: bool) -> None:
+    if plugins:
+        _list_plugins(as_json=as_json)
+        return
     if studies:
         _list_studies(results_root(root), as_json=as_json)
         return
@@ -83,6 +87,23 @@ def _list_studies(results: Path, *, as_json: bool) -> None:
 def _local_time(started: str) -> str:
     """Return a time as it is on the clock of this machine; spaces of its width for none."""
     return f"{datetime.fromisoformat(started).astimezone():%Y-%m-%d %H:%M}" if started else " " * 16
+
+
+def _list_plugins(*, as_json: bool) -> None:
+    from automl.plugin_kinds import problem_of
+    from automl.plugins import installed_plugins
+
+    found = [(plugin, problem_of(plugin)) for plugin in installed_plugins()]
+    if as_json:
+        rows = [{**dataclasses.asdict(plugin), "problem": problem or None} for plugin, problem in found]
+        print_json({"plugins": rows})
+        return
+    width = max((len(plugin.name) for plugin, _ in found), default=0)
+    for plugin, problem in found:
+        origin, state = one_line(plugin.origin), one_line(problem) or "can be used"
+        click.echo(f"{plugin.kind.one:<9}  {one_line(plugin.name):<{width}}  {origin}  {state}")
+    if not found:
+        click.echo("no plug-in is installed")
 
 
 def _unreadable(root: Path, error: OSError) -> ConfigurationError:

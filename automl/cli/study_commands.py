@@ -49,9 +49,7 @@ commands = click.Group()
 
 @commands.command("resume")
 @study_argument
-@click.option(
-    "--trials", type=click.IntRange(min=1), metavar="N", help="A new number of trials, with those that have ended."
-)
+@click.option("--trials", type=click.IntRange(min=1), metavar="N", help="A new number of trials.")
 @click.option("--ray-address", metavar="ADDRESS", help="A Ray cluster [this machine].")
 @notify_option
 @json_option()

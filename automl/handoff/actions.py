@@ -214,7 +214,7 @@ def action_launcher(root: Path, *, action: str = "", session: str | None = None)
     is_warm = session is not None and kind is LauncherKind.WARM
     declared = plan.load_skill().actions.get(action) if is_warm else None
     if session is None or declared is None:
-        return make_launcher(kind)
+        return make_launcher(kind, plan.launched.plugin)
     program = example_command(declared.command)[0]
     launcher = WarmLauncher(session, program, log=StudyPaths(root).warm_server_log, inherited=dict(os.environ))
     launcher.start()

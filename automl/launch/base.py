@@ -1,6 +1,6 @@
 """The launcher's contract: start one command as a process tree that can be followed and killed whole, and dies with us.
 
-Implementations (`local`, `container`, `apptainer`) pass the abstract suite in `tests/contracts/`.
+Implementations (`local`, `container`, `apptainer`) pass the abstract suite in `automl.testing.launchers`.
 """
 
 from __future__ import annotations

@@ -9,24 +9,27 @@
 | warm, local | any | - | as asked |
 | docker, podman, apptainer | named | - | as asked; the run is refused where it does not answer |
 | docker, podman, apptainer | none named | - | refused |
+| the name of a plug-in | any | - | the plug-in's, which gets the image |
 """
 
 from __future__ import annotations
 
+import difflib
 import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, LaunchError, Problem
+from automl.launch.base import Launcher
 from automl.launch.command import example_command, locate_program
 from automl.launch.container import ContainerLauncher
 from automl.launch.engine import find_engine
 from automl.launch.images import prepare_image
 from automl.launch.local import LocalLauncher
-from automl.study.launch_plan import AUTO, LauncherKind, LaunchPlan
+from automl.plugins import PluginKind, find_plugin, known_names, load_plugin
+from automl.study.launch_plan import AUTO, LAUNCHER_NAMES, LauncherKind, LaunchPlan
 
 if TYPE_CHECKING:
-    from automl.launch.base import Launcher
     from automl.request.study_request import StudyRequest
     from automl.skill.model import JsonValue, Skill
 
@@ -45,8 +48,10 @@ def choose_launch(request: StudyRequest, skill: Skill, action: str) -> LaunchPla
     image, source = _resolve_image(skill, action, request.image)
     if request.launcher in {None, AUTO}:
         kind, reason = _by_default(image, source, skill.actions[action].command)
-    else:
+    elif request.launcher in LAUNCHER_NAMES:
         kind, reason = LauncherKind(request.launcher), f"asked for: {request.launcher}"
+    else:
+        return _of_plugin(str(request.launcher), image, source)
     if not kind.uses_image:
         image = image if kind is LauncherKind.NONE else None
         return LaunchPlan(launcher=kind, reason=reason, image=image, image_source=source)
@@ -92,9 +97,34 @@ def ready_launch(launch: LaunchPlan) -> None:
         prepare_image(launch.launcher, launch.image)
 
 
-def make_launcher(kind: LauncherKind) -> Launcher:
-    """Return a new launcher; a warm one needs a session and is made by its caller."""
-    return ContainerLauncher(kind) if kind.uses_image else LocalLauncher()
+def make_launcher(kind: LauncherKind, plugin: str = "") -> Launcher:
+    """Return a new launcher; a warm one needs a session and is made by its caller.
+
+    Raises:
+        ConfigurationError: it is a plug-in's that is not here, or cannot be used.
+    """
+    if not plugin:
+        return ContainerLauncher(kind) if kind.uses_image else LocalLauncher()
+    found = find_plugin(PluginKind.LAUNCHERS, plugin)
+    if found is None:
+        raise ConfigurationError.from_problems([_unknown(plugin)], subject="the launcher")
+    return load_plugin(found, Launcher)()  # type: ignore[type-abstract]  # a plug-in's class is concrete
+
+
+def _of_plugin(name: str, image: str | None, source: str) -> LaunchPlan:
+    """Return the plan of a launcher that is not built in; it gets the image, and may need none."""
+    plugin = find_plugin(PluginKind.LAUNCHERS, name)
+    if plugin is None:
+        raise ConfigurationError.from_problems([_unknown(name)], subject="the launcher")
+    reason = f"asked for: {name}, of {plugin.origin}"
+    return LaunchPlan(launcher=LauncherKind.PLUGIN, reason=reason, image=image, image_source=source, plugin=name)
+
+
+def _unknown(name: str) -> Problem:
+    names = known_names(PluginKind.LAUNCHERS, LAUNCHER_NAMES)
+    close = difflib.get_close_matches(name, names, n=1)
+    fix = f"did you mean {close[0]}?" if close else f"use {AUTO}, the default"
+    return Problem(where="launcher", found=name, expected=f"one of {', '.join(names)}", fix=fix)
 
 
 def _resolve_image(skill: Skill, action: str, override: str | None) -> tuple[str | None, str]:

@@ -11,9 +11,10 @@ from __future__ import annotations
 import csv
 import math
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from automl.readers.filtered_loss import hidden_losses
+from automl.readers.metric_format import MetricFormat
 from automl.readers.status_file import loaded, measurement_of, number_of
 from automl.storage.trainer_files import files_below, read_made
 
@@ -38,6 +39,26 @@ def read_metrics(text: str) -> list[Measurement]:
     return [measurement for measurement in found if measurement.values or measurement.nonfinite]
 
 
+class MetricDocument(MetricFormat):
+    """A file of JSON, written anew."""
+
+    patterns: ClassVar[tuple[str, ...]] = ("*.json",)
+
+    def read(self, text: str) -> list[Measurement]:
+        """See `read_metrics`."""
+        return read_metrics(text)
+
+
+class MetricTable(MetricDocument):
+    """CSV or lines of JSON, appended to."""
+
+    patterns = tuple(f"*{suffix}" for suffix in sorted(_BY_LINE))
+    is_by_line = True
+
+
+DOCUMENT, TABLE = MetricDocument(), MetricTable()
+
+
 @dataclass(slots=True)
 class MetricFileReader:
     """Reads a metric file whenever it has changed and is complete.
@@ -46,10 +67,12 @@ class MetricFileReader:
         directory: The trial directory.
         name: The file, relative to the directory; it need not exist yet. It may be a pattern with ``*``, of which the
             newest file counts. Once the writer has ended, a file of that name in a folder below counts too.
+        format: How it is read; None for the formats above.
     """
 
     directory: Path
     name: str
+    format: MetricFormat | None = None
     _seen: tuple[int, int] = _UNSEEN
     _returned: list[Measurement] = field(default_factory=list)
 
@@ -79,8 +102,8 @@ class MetricFileReader:
         except OSError:
             return []
         self._seen = (status.st_size, status.st_mtime_ns)
-        is_by_line = path.suffix.lower() in _BY_LINE and not is_over
-        found = read_metrics(text[: text.rfind("\n") + 1] if is_by_line else text)
+        form = self.format or (TABLE if path.suffix.lower() in _BY_LINE else DOCUMENT)
+        found = form.read(text[: text.rfind("\n") + 1] if form.is_by_line and not is_over else text)
         fresh = [m for m in found if replace(m, unix_time_s=0.0) not in self._returned]
         self._returned += [replace(m, unix_time_s=0.0) for m in fresh]
         return fresh

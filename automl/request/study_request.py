@@ -132,7 +132,17 @@ class SearchSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StudyRequest(InputSettings, ObjectiveSettings, BudgetSettings, ResourceSettings, LaunchSettings, SearchSettings):
+class PluginSettings:
+    """Names of plug-ins that are used beside what is built in."""
+
+    trackers: tuple[str, ...] = ()
+    readers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyRequest(
+    InputSettings, ObjectiveSettings, BudgetSettings, ResourceSettings, LaunchSettings, SearchSettings, PluginSettings
+):
     """What a user asks for. None means: not given.
 
     A setting means what `schemas/study.schema.json` says of the key with its name. A function that needs one part of

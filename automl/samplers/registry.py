@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, Problem
+from automl.plugins import PluginKind, find_plugin, known_names, load_plugin
 from automl.samplers.llm.chat import check_endpoint
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ SAMPLERS: Mapping[str, str] = MappingProxyType(
         "llm": "automl.samplers.llm.sampler:LlmSampler",
     }
 )
-"""Name -> module and class, the default first. The name is that of ``--sampler``; nothing else lists the samplers."""
+"""Name -> module and class, the default first: the built-in ones of ``--sampler``; plug-ins add more."""
 LLM_STARTS = "llm_starts"
 """The option of the default sampler: how many of the first trials a language model proposes."""
 SAMPLER_OPTIONS: tuple[str, ...] = (LLM_STARTS,)
@@ -47,11 +48,10 @@ def check_sampler(name: str, options: Mapping[str, object] | None = None) -> tup
         name: The sampler's name.
         options: Options of the study.
     """
-    if name not in SAMPLERS:
-        close = difflib.get_close_matches(name, SAMPLERS, n=1)
-        default = next(iter(SAMPLERS))
-        suggestion = f"did you mean {close[0]}?" if close else f"use {default}, the default"
-        return (Problem(where="sampler", found=name, expected=f"one of {', '.join(SAMPLERS)}", fix=suggestion),)
+    if name not in SAMPLERS and name not in (names := known_names(PluginKind.SAMPLERS, SAMPLERS)):
+        close = difflib.get_close_matches(name, names, n=1)
+        suggestion = f"did you mean {close[0]}?" if close else f"use {names[0]}, the default"
+        return (Problem(where="sampler", found=name, expected=f"one of {', '.join(names)}", fix=suggestion),)
     starts = _llm_starts(name, options or {})
     if not isinstance(starts, int) or isinstance(starts, bool) or starts < 0:
         expected = "a number of trials that a language model proposes, at least 0"
@@ -70,8 +70,11 @@ def _llm_starts(name: str, options: Mapping[str, object]) -> object:
 
 def make_sampler(plan: StudyPlan) -> Sampler:
     """Return the sampler of a plan, whose name is known."""
-    found: type[Sampler] = pkgutil.resolve_name(SAMPLERS[plan.sampler])
-    return found.for_plan(plan)
+    base: type[Sampler] = pkgutil.resolve_name("automl.samplers.sampler:Sampler")  # imports numpy
+    plugin = None if plan.sampler in SAMPLERS else find_plugin(PluginKind.SAMPLERS, plan.sampler)
+    found = pkgutil.resolve_name(SAMPLERS[plan.sampler]) if plugin is None else load_plugin(plugin, base)
+    made: Sampler = found.for_plan(plan)
+    return made
 
 
 def make_searcher(plan: StudyPlan) -> Searcher:

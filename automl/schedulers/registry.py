@@ -7,6 +7,7 @@ import math
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, Problem
+from automl.plugins import PluginKind, find_plugin, known_names, load_plugin
 from automl.schedulers.asha import AshaScheduler, HyperbandScheduler, PausingAshaScheduler, rung_epochs
 from automl.schedulers.base import Scheduler
 from automl.schedulers.population import PopulationScheduler
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 SCHEDULERS = ("auto", "none", "asha", "hyperband", "median", "i_epoch", "patience", "pbt")
-"""Names of the schedulers, the default first: those of ``--scheduler``."""
+"""Names of the built-in schedulers, the default first: those of ``--scheduler``; plug-ins add more."""
 SCHEDULER_OPTIONS: tuple[str, ...] = (
     *("grace_epochs", "warmup_epochs", "eta"),
     *("patience_epochs", "keep_trials", "interval_epochs"),
@@ -49,7 +50,7 @@ def make_scheduler(
     """Return a scheduler.
 
     Args:
-        name: One of `SCHEDULERS`.
+        name: One of `SCHEDULERS`, or of a plug-in, which is made with the epochs that every trial gets.
         max_epochs: Epochs of a full trial, where known.
         trials: Trials of the study.
         options: Study options; those of `SCHEDULER_OPTIONS` are read. ``grace_epochs``: epochs that every trial gets;
@@ -88,18 +89,19 @@ def make_scheduler(
             interval=interval, share=_REPLACED, trials=trials, grace=grace, max_epochs=max_epochs
         ),
     }
-    scheduler = builders[name]()
+    plugin = None if name in builders else find_plugin(PluginKind.SCHEDULERS, name)
+    scheduler = builders[name]() if plugin is None else load_plugin(plugin, Scheduler)(grace)
     scheduler.sign = -1.0 if direction is Direction.MINIMIZE else 1.0
     return scheduler
 
 
 def check_scheduler(name: str) -> tuple[Problem, ...]:
     """Return what is wrong with a scheduler's name; empty when it is known."""
-    if name in SCHEDULERS:
+    if name in SCHEDULERS or name in (names := known_names(PluginKind.SCHEDULERS, SCHEDULERS)):
         return ()
-    close = difflib.get_close_matches(name, SCHEDULERS, n=1)
+    close = difflib.get_close_matches(name, names, n=1)
     suggestion = f"did you mean {close[0]}?" if close else f"use {SCHEDULERS[0]}, the default"
-    return (Problem(where="scheduler", found=name, expected=f"one of {', '.join(SCHEDULERS)}", fix=suggestion),)
+    return (Problem(where="scheduler", found=name, expected=f"one of {', '.join(names)}", fix=suggestion),)
 
 
 def grace_epochs(max_epochs: int | None, *, wanted: int | None, warmup: int) -> int:

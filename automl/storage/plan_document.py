@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl.architectures.load import load_architecture
 from automl.errors import ConfigurationError, Problem
+from automl.plugins import Plugin
 from automl.program.skill import find_skill
 from automl.request.policy import Route
 from automl.space.document import PlannedSpace, describe_space
@@ -89,6 +90,7 @@ class PlanDocument:
     fingerprint: str
     experiment: str = ""
     model: str = ""
+    plugins: tuple[Plugin, ...] = ()
 
     @property
     def all_objectives(self) -> tuple[Objective, ...]:

@@ -36,6 +36,8 @@ class OriginKind(StrEnum):
     CMAES = "cmaes"
     NSGA2 = "nsga2"
     LLM = "llm"
+    PLUGIN = "plugin"
+    """A sampler of another distribution, which the detail names."""
     CLONE = "clone"
     """Near the assignment of another trial, whose checkpoint it starts from."""
     REPLICATE = "replicate"
@@ -75,7 +77,7 @@ class Origin:
                 return f"earlier study {self.study}, trial {self.parent} ({self.detail})"
             case OriginKind.TRACKED_STUDY:
                 return f"earlier study {self.study} on the tracking server, trial {self.parent} ({self.detail})"
-            case OriginKind.RECIPE | OriginKind.GIVEN:
+            case OriginKind.RECIPE | OriginKind.GIVEN | OriginKind.PLUGIN:
                 of = "recipe of " if self.kind is OriginKind.RECIPE else ""
                 return f"{of}{self.detail or self.kind.value}"
             case _:

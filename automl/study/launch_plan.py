@@ -17,6 +17,8 @@ class LauncherKind(StrEnum):
     DOCKER = "docker"
     PODMAN = "podman"
     APPTAINER = "apptainer"
+    PLUGIN = "plugin"
+    """By the launcher of another distribution."""
     NONE = "none"
     """Nothing here can run the skill."""
 
@@ -27,7 +29,7 @@ class LauncherKind(StrEnum):
 
 
 AUTO = "auto"
-LAUNCHER_NAMES = (AUTO, *(kind.value for kind in LauncherKind if kind is not LauncherKind.NONE))
+LAUNCHER_NAMES = (AUTO, *(k.value for k in LauncherKind if k not in {LauncherKind.PLUGIN, LauncherKind.NONE}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,7 @@ class LaunchPlan:
         options: ``network``, ``shm_size``, ``memory``: for launchers that use containers.
         credentials: Names of environment variables that a container gets, where they are set.
         mounts: Further host paths that a container reads.
+        plugin: The launcher's name where it is a plug-in's; empty for the others.
     """
 
     launcher: LauncherKind = LauncherKind.WARM
@@ -50,3 +53,4 @@ class LaunchPlan:
     options: Mapping[str, str] = field(default_factory=dict)
     credentials: tuple[str, ...] = ()
     mounts: tuple[str, ...] = ()
+    plugin: str = ""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from automl.plugins import Plugin
     from automl.request.policy import Route
     from automl.skill.model import JsonValue, Skill
     from automl.space.parameters import SearchSpace
@@ -125,6 +126,7 @@ class StudyPlan:
         fingerprint: SHA-256 over everything that changes what is computed.
         experiment: Name of the MLflow experiment.
         model: Name of the registered model.
+        plugins: What of it other distributions bring.
     """
 
     name: str
@@ -155,6 +157,7 @@ class StudyPlan:
     fingerprint: str = ""
     experiment: str = ""
     model: str = ""
+    plugins: tuple[Plugin, ...] = ()
 
     @property
     def objective(self) -> Objective:

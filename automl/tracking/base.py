@@ -40,7 +40,8 @@ class TrackerGroup(Tracker):
     def open(self, study: StudyPaths) -> None:
         """Give it to each."""
         for tracker in self._trackers:
-            tracker.open(study)
+            with self._isolated(tracker, "the begin of the study"):
+                tracker.open(study)
 
     def record(self, entry: Entry) -> None:
         """Give it to each."""

@@ -90,7 +90,7 @@ def _command(kind: LauncherKind, request: LaunchRequest) -> tuple[str, ...]:
             return (kind.value, "run", *run_arguments(request, find_engine(kind), find_caller()))
         case LauncherKind.APPTAINER:
             return (find_engine(kind).program, *exec_arguments(request, find_caller()))
-        case LauncherKind.WARM | LauncherKind.LOCAL | LauncherKind.NONE:
+        case LauncherKind.WARM | LauncherKind.LOCAL | LauncherKind.PLUGIN | LauncherKind.NONE:
             changed = {name: value for name, value in request.environment.items() if os.environ.get(name) != value}
             removed = [word for name in sorted(set(os.environ) - set(request.environment)) for word in ("-u", name)]
             return ("env", *removed, *(f"{name}={value}" for name, value in changed.items()), *request.command)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from automl.plugins import load_plugin
 from automl.readers.epochs import counted_from_one
+from automl.readers.format_reader import FormatReader
 from automl.readers.known_files import KnownFilesReader
 from automl.readers.log_lines import LogReader
 from automl.readers.metric_file import MetricFileReader
+from automl.readers.metric_format import MetricFormat
 from automl.readers.names import find_name
 from automl.readers.status_file import StatusReader
 from automl.readers.tensorboard import TensorboardReader
@@ -47,11 +50,13 @@ def sources_of(files: AttemptPaths, watch: TrialWatch, *, has_objective: Callabl
         has_objective=has_objective,
         first_epoch=watch.first_epoch,
     )
+    formats = [load_plugin(plugin, MetricFormat)() for plugin in watch.readers]  # type: ignore[type-abstract]  # a plug-in's class is concrete
+    plugged = [FormatReader(files.root, form) for form in formats]
     declared: list[Source] = [status, *([metric_file] if metric_file is not None else [])]
     if watch.first_epoch:
         declared = [_CountedFromOne(source) for source in declared]
     found: list[Source] = [known] if named is None else []
-    return [*declared, *found, *([events] if metric_file is None else []), log]
+    return [*declared, *plugged, *found, *([events] if metric_file is None else []), log]
 
 
 def recorded_measurements(files: AttemptPaths, watch: TrialWatch) -> Iterator[Measurement]:

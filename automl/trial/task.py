@@ -21,6 +21,7 @@ from automl.launch.command import (
     trial_environment,
 )
 from automl.launch.mounts import readable_paths
+from automl.plugins import Plugin, PluginKind
 from automl.skill.model import ConfigFormat, SlotKind
 from automl.spec.complete import ActionRun, complete_spec
 from automl.spec.model import iterate_leaves
@@ -84,6 +85,7 @@ class TrialWatch:
         metric_file: A JSON file below the attempt's directory that holds the metrics, where the skill names one.
         wanted: Names of the other metrics that the study looks at, as it spells them.
         first_epoch: Number of the trainer's first epoch where the study says it; None where it has to be recognised.
+        readers: Plug-ins that read formats of files.
     """
 
     objective: Objective
@@ -94,6 +96,7 @@ class TrialWatch:
     metric_file: str | None = None
     wanted: tuple[str, ...] = ()
     first_epoch: int | None = None
+    readers: tuple[Plugin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,6 +225,7 @@ def watch_of(plan: StudyPlan) -> TrialWatch:
         metric_file=action.metric_file,
         wanted=plan.wanted_metrics[1:],
         first_epoch=None if action.program is None else action.program.first_epoch,
+        readers=tuple(plugin for plugin in plan.plugins if plugin.kind is PluginKind.READERS),
     )
 
 

@@ -45,8 +45,8 @@ class Done:
         return document
 
 
-def automl(*arguments: str, results: Path) -> Done:
-    environment = {**os.environ, "AUTOML_RESULTS": str(results), "OMP_NUM_THREADS": "1"}
+def automl(*arguments: str, results: Path, extra: Mapping[str, str] | None = None) -> Done:
+    environment = {**os.environ, "AUTOML_RESULTS": str(results), "OMP_NUM_THREADS": "1", **(extra or {})}
     done = subprocess.run(
         [sys.executable, "-P", "-m", "automl.cli.app", *arguments],
         env=environment,

@@ -1,4 +1,4 @@
-"""Which launcher passes which test of the suites in `tests.contracts`, as a table in docs/reference/launchers.md.
+"""Which launcher passes which test of the suites, as a table in docs/reference/launchers.md.
 
 ``python -m tests.contracts.conformance`` runs the suites, less the longest test (hundreds of kills), and rewrites it.
 """

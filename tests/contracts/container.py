@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 from automl.launch.container import HOME, Caller, ContainerLauncher, container_name
 from automl.launch.engine import end_containers
 from automl.launch.processes import find_leftovers, read_process
+from automl.testing.launchers import TREE, Behaviour, ProgramLauncherContract, unique_tag, wait_for, wait_until_gone
 from automl.trial.resource_usage import process_tree
 from tests.contracts.engines import IMAGE, PYTHON
-from tests.contracts.launcher import TREE, Behaviour, ProgramLauncherContract, unique_tag, wait_for, wait_until_gone
 
 if TYPE_CHECKING:
     import pytest

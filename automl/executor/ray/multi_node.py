@@ -43,9 +43,9 @@ _POLL_S = 0.1
 class NodeRunner:
     """Runs one rank on its node; an actor, so it dies with its node and its job with it."""
 
-    def __init__(self, kind: LauncherKind) -> None:
+    def __init__(self, kind: LauncherKind, plugin: str) -> None:
         die_with_parent(os.getppid())
-        self._launcher = make_launcher(kind)
+        self._launcher = make_launcher(kind, plugin)
         self._job: Job | None = None
 
     def start(self, request: LaunchRequest) -> None:
@@ -124,9 +124,10 @@ class MultiNodeLauncher(Launcher):
     Only rank 0 can be warm.
     """
 
-    def __init__(self, launcher: Launcher, shape: Resources, kind: LauncherKind) -> None:
+    def __init__(self, launcher: Launcher, shape: Resources, kind: LauncherKind, plugin: str = "") -> None:
         self._launcher = launcher
         self._kind = kind
+        self._plugin = plugin
         self._shape = shape
         self._runners: list[Any] = []
 
@@ -173,7 +174,7 @@ class MultiNodeLauncher(Launcher):
                 scheduling_strategy=PlacementGroupSchedulingStrategy(
                     placement_group=group, placement_group_bundle_index=bundle
                 ),
-            ).remote(self._kind)
+            ).remote(self._kind, self._plugin)
             for bundle in range(1, self._shape.nodes_per_trial)
         ]
 

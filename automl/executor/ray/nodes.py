@@ -36,6 +36,7 @@ class LauncherChoice:
         session: Name under which the launchers of one machine share the warm server.
         program: First word of the trials' command.
         log: Takes the warm server's output.
+        plugin: The launcher's name where it is a plug-in's.
         shape: What a trial takes of each of its nodes; None for trials on one node.
     """
 
@@ -43,17 +44,19 @@ class LauncherChoice:
     session: str
     program: str
     log: str
+    plugin: str = ""
     shape: Resources | None = None
 
     def make(self) -> Launcher:
         """Return a new launcher; inside a Ray worker."""
         is_warm = self.kind is LauncherKind.WARM
-        launcher = WarmLauncher(self.session, self.program, log=Path(self.log)) if is_warm else make_launcher(self.kind)
+        warm = WarmLauncher(self.session, self.program, log=Path(self.log)) if is_warm else None
+        launcher = warm or make_launcher(self.kind, self.plugin)
         if self.shape is None:
             return launcher
         from automl.executor.ray.multi_node import MultiNodeLauncher  # noqa: PLC0415 # after Ray's environment is set
 
-        return MultiNodeLauncher(launcher, self.shape, self.kind)
+        return MultiNodeLauncher(launcher, self.shape, self.kind, self.plugin)
 
 
 def ready_node(launch: LaunchPlan, study: str) -> int:

@@ -68,6 +68,7 @@ def execute_study(
     loop = StudyLoop(plan, location, searcher=searcher, scheduler=scheduler, trackers=trackers, journal=journal)
     choice = LauncherChoice(
         kind=plan.launch.launcher,
+        plugin=plan.launch.plugin,
         session=location.session or secrets.token_hex(16),
         program=example_command(plan.skill.actions[plan.action].command)[0],
         log=str(StudyPaths(location.directory).warm_server_log),

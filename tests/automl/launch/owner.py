@@ -13,7 +13,7 @@ from automl.launch.base import LaunchRequest
 from automl.launch.command import trial_environment
 from automl.launch.local import LocalLauncher
 from automl.launch.processes import find_leftovers
-from tests.contracts.launcher import TREE_SIZE
+from automl.testing.launchers import TREE_SIZE
 
 
 def main() -> None:

@@ -14,10 +14,10 @@ from automl.launch.images import image_file
 from automl.launch.processes import find_leftovers
 from automl.study.launch_plan import LauncherKind
 from automl.study.trial import FailureKind
+from automl.testing.launchers import ProgramLauncherContract, unique_tag, wait_for
 from automl.trial.failures import classify, read_tail
 from tests.automl.launch.fake_engine import install_gpus, install_program
 from tests.automl.launch.test_engine import CALLER, ENVIRONMENT, HOME, REQUEST, TRIAL
-from tests.contracts.launcher import ProgramLauncherContract, unique_tag, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -103,6 +103,14 @@ def test_what_is_asked_for_wins(programs: Path, monkeypatch: pytest.MonkeyPatch)
     assert (podman.launcher, podman.image, podman.image_source) == (LauncherKind.PODMAN, "mine:1", "--image")
 
 
+def test_a_launcher_that_neither_is_built_in_nor_a_plugin_is_refused_with_the_names_there_are() -> None:
+    with pytest.raises(ConfigurationError, match="rocket") as raised:
+        choose_launch(asking(launcher="rocket"), PLAIN, "train")
+
+    (problem,) = raised.value.problems
+    assert problem.expected.startswith("one of auto, warm, local, docker, podman, apptainer")
+
+
 def test_a_container_without_an_image_is_refused() -> None:
     with pytest.raises(ConfigurationError) as caught:
         choose_launch(asking(launcher="docker"), PLAIN, "train")

@@ -9,9 +9,9 @@ import pytest
 from automl.launch.container import ContainerLauncher, find_caller, run_arguments
 from automl.launch.engine import find_engine
 from automl.study.launch_plan import LauncherKind
+from automl.testing.launchers import unique_tag
 from tests.automl.launch.fake_engine import install_gpus
 from tests.contracts.container import ContainerLauncherContract
-from tests.contracts.launcher import unique_tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,9 +11,9 @@ import pytest
 from automl.errors import LaunchError
 from automl.launch.container import ContainerLauncher
 from automl.study.launch_plan import LauncherKind
+from automl.testing.launchers import unique_tag, wait_for
 from tests.automl.launch.fake_engine import install_engine
 from tests.automl.launch.test_engine import REQUEST
-from tests.contracts.launcher import unique_tag, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ from automl.launch.fork_server import Server, peer_user
 from automl.launch.local import ForkServerClient
 from automl.launch.processes import Process, descendants, find_leftovers, send_signal
 from automl.launch.supervisor import redirect
-from tests.contracts.launcher import unique_tag, wait_for_end, wait_until_gone
+from automl.testing.launchers import unique_tag, wait_for_end, wait_until_gone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

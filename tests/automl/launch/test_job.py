@@ -11,7 +11,7 @@ import pytest
 from automl.errors import LaunchError
 from automl.launch.base import LaunchRequest
 from automl.launch.job import SupervisedJob
-from tests.contracts.launcher import unique_tag, wait_for
+from automl.testing.launchers import unique_tag, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,7 +17,7 @@ from automl.launch.base import LaunchRequest
 from automl.launch.command import trial_environment
 from automl.launch.local import LocalLauncher, WarmLauncher, find_servable
 from automl.launch.supervisor import open_log
-from tests.contracts.launcher import (
+from automl.testing.launchers import (
     TREE,
     Behaviour,
     ProcessLauncherContract,

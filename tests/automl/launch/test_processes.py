@@ -18,7 +18,7 @@ from automl.launch.processes import (
     read_processes,
     send_signal,
 )
-from tests.contracts.launcher import unique_tag
+from automl.testing.launchers import unique_tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

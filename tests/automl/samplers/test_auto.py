@@ -9,8 +9,8 @@ from automl.samplers.quasi_random import initial_design_length
 from automl.samplers.registry import make_sampler
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
 from automl.study.causes import OriginKind
+from automl.testing.studies import MIXED, plan_of
 from tests.automl.samplers.playing import PLANE, bowl, play
-from tests.contracts.studies import MIXED, plan_of
 
 
 def test_the_opening_is_spread_over_the_space_then_comes_a_model() -> None:

@@ -4,7 +4,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 from automl.samplers.distributions import distribution_of, representable
 from automl.space.parameters import Parameter, ParameterType
-from tests.contracts.studies import MIXED
+from automl.testing.studies import MIXED
 
 
 def test_each_kind_of_parameter_has_its_distribution() -> None:

@@ -11,7 +11,7 @@ import pytest
 from automl.samplers.elastic import next_growth, with_range
 from automl.samplers.registry import SAMPLERS, make_searcher
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
-from tests.contracts.studies import ended, plan_of
+from automl.testing.studies import ended, plan_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

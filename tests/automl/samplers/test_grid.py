@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from automl.samplers.grid import GridSampler
 from automl.samplers.history import History
+from automl.testing.studies import MIXED
 from tests.automl.samplers.playing import PLANE, bowl, number, play
-from tests.contracts.studies import MIXED
 
 
 def test_a_grid_has_both_ends_and_no_point_twice() -> None:

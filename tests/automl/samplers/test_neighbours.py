@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from automl.samplers.neighbours import every_assignment, explore, unseen_assignment
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
-from tests.contracts.studies import MIXED, SMALL
+from automl.testing.studies import MIXED, SMALL
 
 if TYPE_CHECKING:
     from automl.space.values import Scalar

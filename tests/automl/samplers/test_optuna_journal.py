@@ -12,8 +12,8 @@ from optuna.trial import TrialState as OptunaState
 from automl.samplers.optuna_journal import OptunaJournal
 from automl.samplers.registry import make_searcher
 from automl.study.trial import TrialState
-from tests.contracts.searcher import finish, play
-from tests.contracts.studies import ended, plan_of
+from automl.testing.samplers import finish, play
+from automl.testing.studies import ended, plan_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,8 +14,8 @@ from automl.samplers.registry import SAMPLERS, asks_language_model, check_sample
 from automl.samplers.searcher import starting_points
 from automl.schedulers.registry import SCHEDULERS
 from automl.study.causes import Origin, OriginKind
-from tests.contracts.searcher import SearcherContract
-from tests.contracts.studies import MIXED, plan_of
+from automl.testing.samplers import SearcherContract
+from automl.testing.studies import MIXED, plan_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -4,16 +4,16 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
+from automl.testing.samplers import SearcherContract
+from automl.testing.studies import MIXED
 from tests.automl.samplers.fake_endpoint import FakeEndpoint, draw_unseen
-from tests.contracts.searcher import SearcherContract
-from tests.contracts.studies import MIXED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from automl.space.parameters import SearchSpace
-    from tests.contracts.recorded_searcher import RecordedSearcher
+    from automl.testing.recorded_searcher import RecordedSearcher
 
 
 class TestAuto(SearcherContract):

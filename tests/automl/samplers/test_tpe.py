@@ -13,8 +13,8 @@ from automl.samplers.tpe import TpeSampler, considered
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
 from automl.study.causes import OriginKind
 from automl.study.trial import TrialState
+from automl.testing.studies import MIXED, score
 from tests.automl.samplers.playing import PLANE, bowl, number, play
-from tests.contracts.studies import MIXED, score
 
 if TYPE_CHECKING:
     import pytest

@@ -7,7 +7,7 @@ import pytest
 from automl.errors import ConfigurationError
 from automl.schedulers.base import Scheduler
 from automl.schedulers.registry import SCHEDULERS, check_scheduler, make_scheduler
-from tests.contracts.scheduler import SchedulerContract
+from automl.testing.schedulers import SchedulerContract
 
 
 class TestAuto(SchedulerContract):

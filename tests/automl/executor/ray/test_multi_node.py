@@ -57,9 +57,9 @@ def test_every_rank_has_a_container_and_a_home_of_its_own(tmp_path: Path) -> Non
 def test_the_other_ranks_are_started_as_the_first_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(multi_node, "die_with_parent", lambda _: None)
     made: list[LauncherKind] = []
-    monkeypatch.setattr(multi_node, "make_launcher", made.append)
+    monkeypatch.setattr(multi_node, "make_launcher", lambda kind, _: made.append(kind))
 
-    multi_node.NodeRunner(LauncherKind.DOCKER)
+    multi_node.NodeRunner(LauncherKind.DOCKER, "")
 
     assert made == [LauncherKind.DOCKER]
 

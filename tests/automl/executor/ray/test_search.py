@@ -11,9 +11,9 @@ from automl.executor.ray.nodes import LauncherChoice
 from automl.executor.ray.search import LoopSearch
 from automl.study.launch_plan import LauncherKind
 from automl.study.trial import FailureKind, Measurement, TrialState
+from automl.testing.studies import ended
 from tests.automl.executor.loop_study import Study
 from tests.automl.executor.toy_study import toy_plan
-from tests.contracts.studies import ended
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,8 +13,8 @@ from automl.samplers.registry import make_sampler
 from automl.study.causes import OriginKind
 from automl.study.earlier import Agreement, EarlierStudy, EarlierTrial
 from automl.study.trial import TrialState
+from automl.testing.studies import plan_of
 from tests.automl.samplers.playing import PLANE, bowl, number, play
-from tests.contracts.studies import plan_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

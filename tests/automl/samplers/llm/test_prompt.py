@@ -11,7 +11,7 @@ from automl.samplers.llm.prompt import describe, describe_trial
 from automl.study.causes import Origin, OriginKind
 from automl.study.objectives import parse_constraints
 from automl.study.trial import TrialState
-from tests.contracts.studies import ACCURACY, ERROR, plan_of
+from automl.testing.studies import ACCURACY, ERROR, plan_of
 
 
 def test_values_that_are_minimised_are_turned_back_and_missed_constraints_are_named() -> None:

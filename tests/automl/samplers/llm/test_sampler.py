@@ -15,10 +15,10 @@ from automl.samplers.llm.sampler import check_answer
 from automl.samplers.registry import check_sampler, make_searcher
 from automl.study.causes import OriginKind
 from automl.study.trial import TrialState
+from automl.testing.recorded_searcher import RecordedSearcher
+from automl.testing.samplers import play
+from automl.testing.studies import MIXED, plan_of
 from tests.automl.samplers.fake_endpoint import KEY, FakeEndpoint, draw_unseen
-from tests.contracts.recorded_searcher import RecordedSearcher
-from tests.contracts.searcher import play
-from tests.contracts.studies import MIXED, plan_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -29,7 +29,7 @@ class RecordedSearcher(Searcher):
         super().__init__(plan, make_sampler(plan))
         self._file = file
         self._is_replaying = True
-        file.parent.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(exist_ok=True)
         file.touch()
         with file.open("rb") as stream:
             while stream.peek(1):

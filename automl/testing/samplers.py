@@ -12,8 +12,8 @@ from automl.samplers.gaussian_process.training_data import training_data_from
 from automl.study.causes import Origin, OriginKind
 from automl.study.objectives import parse_constraints
 from automl.study.trial import TrialState
-from tests.contracts.recorded_searcher import RecordedSearcher
-from tests.contracts.studies import ACCURACY, EMPTY, MIXED, NESTED, SIZE, SMALL, ended, plan_of, score
+from automl.testing.recorded_searcher import RecordedSearcher
+from automl.testing.studies import ACCURACY, EMPTY, MIXED, NESTED, SIZE, SMALL, ended, plan_of, score
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
