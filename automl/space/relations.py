@@ -20,7 +20,7 @@ from automl.space.feasible import limits, nearest_valid, strict_gap, within
 from automl.space.parameters import LeftOut, Parameter, SearchSpace
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from automl.space.values import Scalar
     from automl.spec.math_cond import MathCondition
@@ -75,10 +75,15 @@ class _Binder:
             for parent in self._parents(path):
                 if parent not in self._parameters:
                     self._fix(parent)
-        for path in self._in_order()[::-1]:
-            for relation in self._relations[path]:
-                if path in self._parameters and (relation.parent or relation.kind is not RelationKind.NOT_EQUAL):
-                    self._cut(relation, relation.parent)
+        # Downwards first: a range that a grandparent widened is one that the children have to follow.
+        for relation in self._bound(self._in_order()):
+            if relation.parent in self._parameters:
+                self._widen(relation)
+            else:
+                self._cut(relation, relation.parent)
+        for relation in self._bound(self._in_order()[::-1]):
+            if (above := self._parameters.get(relation.parent or "")) is not None:
+                self._meet(relation, self._parameters[relation.path], above)
         self._hold_first()
         return SearchSpace(
             parameters=tuple(self._parameters[path] for path in self._in_order()),
@@ -86,6 +91,13 @@ class _Binder:
             relations=tuple(relation for path in self._parameters for relation in self._relations[path]),
             fixed=self._fixed,
         )
+
+    def _bound(self, order: list[str]) -> Iterator[Relation]:
+        """Yield what binds the parameters, in an order, without those that are dropped on the way."""
+        for path in order:
+            for relation in self._relations[path]:
+                if path in self._parameters and (relation.parent or relation.kind is not RelationKind.NOT_EQUAL):
+                    yield relation
 
     def _in_order(self) -> list[str]:
         """Return the paths with every parent before its children; those on a cycle are left out."""
@@ -124,11 +136,8 @@ class _Binder:
             self._fixed[path] = None if isinstance(value, dict | list) else value
 
     def _cut(self, relation: Relation, parent: str | None) -> None:
-        """Cut the child's range where its parent is fixed, else let the two ranges meet."""
+        """Cut the child's range to what its fixed parent, or a number, allows."""
         child = self._parameters[relation.path]
-        if parent in self._parameters:
-            self._meet(relation, child, self._parameters[parent])
-            return
         number = relation.other_side(self._fixed)
         if relation.kind is RelationKind.DERIVED_QUOTIENT:
             self._drop(child.path, f"not free: {relation}, and {parent} is not searched")
@@ -142,15 +151,20 @@ class _Binder:
         elif parent is not None and not self._spec.has(parent):
             self._explain(child, f"{relation} is not kept: {parent} has no value")
 
+    def _widen(self, relation: Relation) -> None:
+        """Widen the child's range to follow its parent's, as far as schema and user allow."""
+        child, parent = self._parameters[relation.path], self._parameters[relation.parent or ""]
+        ends = _ends(parent)
+        if ends is not None and relation.kind is not RelationKind.DERIVED_QUOTIENT:
+            low, high = limits(relation.kind, ends[1], ends[0], gap=child.gap if not child.choices else 0.0)
+            self._parameters[child.path] = _widened(child, low, high)
+
     def _meet(self, relation: Relation, child: Parameter, parent: Parameter) -> None:
-        """Widen the child's range as far as schema and user allow; only beyond that the parent's range gives way."""
+        """Let the parent's range give way where the child's cannot follow."""
         ends = _ends(parent)
         if ends is None or _ends(child) is None:
             self._drop(child.path, f"{relation} compares things that are not numbers")
             return
-        if relation.kind is not RelationKind.DERIVED_QUOTIENT:
-            low, high = limits(relation.kind, ends[1], ends[0], gap=child.gap if not child.choices else 0.0)
-            child = _widened(child, low, high)
         lowest, highest = _ends(child) or ends
         if relation.kind is RelationKind.DERIVED_QUOTIENT:
             reach = math.ceil(lowest) * relation.constant, (math.floor(highest) + 1) * relation.constant - 1

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -160,6 +162,21 @@ def test_a_derived_range_is_widened_and_the_range_of_its_parent_stays(
 
     assert (list(space["p"].bounds), list(space["c"].bounds)) == ([1, 20], list(bounds))
     assert space["c"].reason == f"; c {kind.value} p"
+
+
+def test_a_range_that_is_widened_takes_its_own_children_along() -> None:
+    def free(path: str, low: float, high: float) -> Parameter:
+        return replace(number(path, low, high), reach=(0.0, math.inf))
+
+    relations = [
+        Relation(path="top", kind=RelationKind.GREATER, parent="middle"),
+        Relation(path="top", kind=RelationKind.GREATER, parent="low"),
+        Relation(path="middle", kind=RelationKind.GREATER, parent="low"),
+    ]
+    found = bound([number("low", 0, 30), free("middle", 4, 18), free("top", 2, 10)], relations)
+
+    assert [found[path].bounds for path in ("low", "middle", "top")] == [(0, 30), (4, 31), (2, 32)]
+    assert not found.violations(found.from_unit(dict.fromkeys(found.paths, 1.0)) | {"low": 30})
 
 
 def test_values_that_a_relation_forbids_are_spread_over_the_others() -> None:
