@@ -29,9 +29,13 @@ class HaltonSampler(Sampler):
 class HopelessScheduler(Scheduler):
     """Stops a trial that is worse than half of the best value so far, once it has had its grace."""
 
+    def __init__(self, grace=1):
+        super().__init__(grace)
+        self._tops = {}
+
     def _reason(self, report):
-        best = max(value for curve in self._best.values() for value in curve.values())
-        own = max(self._best[report.trial].values())
+        own = self._tops[report.trial] = max(report.value, self._tops.get(report.trial, report.value))
+        best = max(self._tops.values())
         return f"{self.shown(own)} is below half of the best, {self.shown(best)}" if own < best / 2 else ""
 
 
