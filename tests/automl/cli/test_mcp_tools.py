@@ -41,6 +41,7 @@ def test_every_promised_tool_has_a_valid_schema_with_a_meaning_for_each_argument
 def test_what_plan_takes_are_the_settings_of_a_request() -> None:
     names = {"set": "overrides", "time": "time_s", "request": "request_text", "patience": "patience_trials"}
     names |= {"objective": "objectives", "constraint": "constraints", "option": "options", "study": "source"}
+    names |= {"tracker": "trackers", "reader": "readers"}
     places = {"results", "tracking_uri", "ray_address", "no_warm_start"}
 
     assert {names.get(name, name) for name in input_schema("plan")["properties"]} - places <= SETTINGS
