@@ -51,7 +51,6 @@ _USUAL_MEDIAN_M = {"room": 2.5, "street": 15.0}
 _AS_NEAR = math.log(1.5)
 """Units whose distances from the usual median differ by less than this factor are equally possible."""
 _NYU_ASPECTS = (1.3, 1.37)
-_MANY_ZEROS = 0.05
 _MANY_ABOVE = 0.25
 _FAR_BELOW = 0.1
 _SHOWN = 5
@@ -112,9 +111,11 @@ class SourceSummary:
             return f"{line}  no ground truth"
         low, middle, high = facts.percentiles
         unit = entry.unit.rpartition(" ")[2]
+        made_of_zeros = "counted" if entry.zero_counts else "left out"
+        zeros = f"  0 in {100 * facts.zero_fraction:.2g} % ({made_of_zeros})" if facts.zero_fraction else ""
         return (
-            f"{line}  p5/p50/p95 {low:.4g}/{middle:.4g}/{high:.4g} {unit}  valid {100 * facts.valid_fraction:.1f} %  "
-            f"unit {entry.unit}  {entry.kind}  crop {entry.crop}"
+            f"{line}  p5/p50/p95 {low:.4g}/{middle:.4g}/{high:.4g} {unit}  valid {100 * facts.valid_fraction:.1f} %"
+            f"{zeros}  unit {entry.unit}  {entry.kind}  crop {entry.crop}"
         )
 
 
@@ -395,14 +396,6 @@ def _doubt_findings(facts: SampleFacts, entry: DatasetClass, limits: DepthRange,
     if facts.valid_fraction < _LEAST_VALID:
         found = f"{100 * facts.valid_fraction:.2g} % of pixels have ground truth"
         yield _warning(where, found, "1 % or more", "use it, if it is sparse lidar; else check files and masks")
-    if facts.zero_fraction > _MANY_ZEROS:
-        found = f"{100 * facts.zero_fraction:.0f} % of the valid values are 0"
-        yield _warning(
-            where,
-            found,
-            "0 only where a surface is infinitely far",
-            "store unknown pixels as inf, or set invalid_values=[0]",
-        )
     if facts.levels and low != high:
         found = f"8-bit ground truth: {facts.levels} different values"
         yield _warning(where, found, "16 bits or floats", "use the files before they were made pictures, if there are")

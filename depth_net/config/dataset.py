@@ -44,6 +44,9 @@ class DataSource(Section):
     )
     depth_kind: Maybe[DepthKind] = setting(None, "What the values are; unset means what the class says.")
     invalid_values: Many[Text] = setting((), "Stored values without a measurement: numbers, or sky (65535).")
+    zero_counts: bool = setting(
+        False, "A stored 0 of disparity or inverse depth is measured, infinitely far; else 0 is unknown in every file."
+    )
     eval_crop: Maybe[EvalCrop] = setting(None, "Box outside of which values do not count; unset means the class's.")
 
     part: Maybe[FolderPart] = setting(None, "Scenes of the folder data_file: those of one split; unset means all.")

@@ -1,7 +1,7 @@
 """The dataset names of a spec: how each reads its ground truth, what the numbers mean, and which pixels count.
 
 The first ten names and their rules are those of the container, with four exceptions, because the original rules spoil
-training: infinite and NaN values never count; the zeros that `ThreeDVLM` writes for missing depth do not count; the
+training: infinite and NaN values never count; 0 counts in no kind of file unless the source says so; the
 box of NYU Depth V2 lies in the coordinates of the ground truth, scaled to its size, not in those of the crop; a picture
 is refused where the container takes its red channel. What a spec says beyond the name is in depth_net.data.sources.
 """
@@ -35,7 +35,7 @@ MaskArray: TypeAlias = npt.NDArray[np.bool_]
 DEFAULT_MIN_DEPTH_M = 1e-3
 DEFAULT_MAX_DEPTH_M = 10.0
 MAX_DISPARITY = 1000.0
-"""Disparities from here on mark unknown pixels, and so do those below 0."""
+"""Disparities from here on mark unknown pixels, and so do those below 0, and 0 unless a source says otherwise."""
 
 _BOXES = {
     EvalCrop.NYU: (45 / 480, 471 / 480, 41 / 640, 601 / 640),
@@ -63,6 +63,7 @@ class DatasetClass:
             source that states none means 1.
         crop: Box outside of which nothing counts.
         invalid: Stored values that do not count.
+        zero_counts: A disparity of 0 counts.
         has_no_header: The files are raw floats of the size of the image; ``read`` is not used.
         limits: Range of metres, both ends excluded, that replaces the one of the spec.
         inverse_scale: A relative model gets 1 / (inverse_scale * metres).
@@ -76,6 +77,7 @@ class DatasetClass:
     per_unit: float | None = None
     crop: EvalCrop = EvalCrop.NONE
     invalid: tuple[float, ...] = ()
+    zero_counts: bool = False
     has_no_header: bool = False
     limits: DepthRange | None = None
     inverse_scale: float = 1.0
@@ -320,7 +322,7 @@ def _decode(values: DepthArray, entry: DatasetClass, limits: DepthRange) -> tupl
         metres = values if entry.kind is DepthKind.DEPTH else _inverse(values)
         return metres, (metres > limits.min_m) & (metres < limits.max_m)
     if entry.kind is not DepthKind.DEPTH:
-        return values, (values >= 0) & (values < MAX_DISPARITY)
+        return values, (values >= 0 if entry.zero_counts else values > 0) & (values < MAX_DISPARITY)
     scale, within = np.float32(entry.inverse_scale), entry.limits
     inverse = _inverse(values * scale)
     counts = (values > 0) & (inverse < MAX_DISPARITY)

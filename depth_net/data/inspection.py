@@ -53,7 +53,7 @@ class SampleFacts:
     empty: int
     """Rows in which no pixel counts."""
     zero_fraction: float
-    """Share of zeros among the pixels that count."""
+    """Share of pixels that are stored as 0."""
     above_fraction: float
     """Share of the known values at or above the upper limit."""
     integers: bool
@@ -142,14 +142,16 @@ def _inspect_row(row: Row, entry: DatasetClass, limits: DepthRange) -> tuple[tup
         raise DataError(message)
     truth = ground_truth_from(raw, entry, limits)
     anywhere = ground_truth_from(raw, replace(entry, crop=EvalCrop.NONE), limits).valid
-    known = np.isfinite(raw) & (raw != 0) & ~np.isin(raw, np.asarray(entry.invalid, dtype=np.float32))
+    known = (
+        np.isfinite(raw) & ((raw != 0) | entry.zero_counts) & ~np.isin(raw, np.asarray(entry.invalid, dtype=np.float32))
+    )
     if row.mask is not None:
         known &= read_mask(row.mask)
     finite = raw[known]
     upper = limits.max_m if entry.gives_metres else np.inf
     above = float((in_units(finite, entry) >= upper).mean()) if finite.size else 0.0
     thinned = finite[:: max(1, finite.size // _VALUES_PER_SAMPLE)]
-    zeros = int((truth.target[truth.valid] == 0).sum())
+    zeros = int((raw == 0).sum())
     valid, within = int(truth.valid.sum()), int((anywhere & known).sum())
     has_8_bits = file_kind(row.depth) in (FileKind.GREY, FileKind.PICTURE) and not (finite > _MOST_OF_8_BITS).any()
     return size, _Tally(thinned, raw.size, int(known.sum()), valid, within, zeros, above, has_8_bits)
@@ -186,7 +188,7 @@ def _summarize(
         valid_fraction=valid / max(1, pixels),
         within_fraction=sum(tally.within for tally in tallies) / max(1, known),
         empty=sum(tally.valid == 0 for tally in tallies),
-        zero_fraction=sum(tally.zeros for tally in tallies) / max(1, valid),
+        zero_fraction=sum(tally.zeros for tally in tallies) / max(1, pixels),
         above_fraction=float(np.mean([tally.above for tally in tallies])) if tallies else 0.0,
         integers=integers,
         levels=len(np.unique(values)) if has_levels else 0,

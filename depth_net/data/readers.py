@@ -79,8 +79,6 @@ def _largest_value(folder: Path, pattern: str) -> int:
 def read_values(path: Path) -> DepthArray:
     """Read ground truth of any kind of file by its suffix: PNG, TIFF, EXR, PFM, NPY, NPZ or HDF5.
 
-    The zeros of a PNG mean unknown and become +inf.
-
     Raises:
         DataError: the file cannot be read, or is a picture.
     """
@@ -93,8 +91,6 @@ def read_values(path: Path) -> DepthArray:
             return read_npz(path)
         case ".h5" | ".hdf5":
             return read_hdf5(path)
-        case ".png":
-            return _zero_to_infinity(read_picture_values(path))
         case _:
             return read_picture_values(path)
 
@@ -148,10 +144,10 @@ def read_unflipped_disparity(path: Path) -> DepthArray:
 
 
 def read_fsd(path: Path) -> DepthArray:
-    """Read a disparity encoded in the colours of an 8 bit PNG: (255^2 R + 255 G + B) / 1000; 0 becomes +inf."""
+    """Read a disparity encoded in the colours of an 8 bit PNG: (255^2 R + 255 G + B) / 1000."""
     red, green, blue = np.moveaxis(read_image(path).astype(np.float32), -1, 0)
     encoded = (red * _FSD_BASE**2 + green * _FSD_BASE + blue) / np.float32(1000.0)
-    return _zero_to_infinity(encoded.astype(np.float32))
+    return np.asarray(encoded, dtype=np.float32)
 
 
 def read_hypersim(path: Path) -> DepthArray:
@@ -253,10 +249,6 @@ def _plane(path: Path, values: npt.NDArray[np.generic]) -> DepthArray:
     if plane.ndim != 2 or plane.dtype.kind not in "iuf":  # noqa: PLR2004 - rows and columns
         raise _unreadable(path, expected=f"one plane of numbers, found shape {values.shape} of {values.dtype}")
     return plane.astype(np.float32)
-
-
-def _zero_to_infinity(values: DepthArray) -> DepthArray:
-    return np.where(values == 0, np.float32(np.inf), values)
 
 
 def _one_channel(raw: npt.NDArray[np.generic], path: Path) -> npt.NDArray[np.generic]:

@@ -57,7 +57,9 @@ def resolve_source(source: DataSource, model_type: ModelType, depths: Iterable[P
     entry = require_family(name or _GENERIC[model_type], model_type)
     entry = _with_kind(entry, source, is_named=bool(source.dataset_name))
     crop = crop_of(entry, source.eval_crop)
-    return replace(entry, per_unit=_per_unit(entry, source), crop=crop, invalid=(*entry.invalid, *source.invalid))
+    invalid = (*entry.invalid, *source.invalid)
+    counts = source.zero_counts
+    return replace(entry, per_unit=_per_unit(entry, source), crop=crop, invalid=invalid, zero_counts=counts)
 
 
 def crop_of(entry: DatasetClass, stated: EvalCrop | None) -> EvalCrop:
@@ -102,6 +104,11 @@ def _with_kind(entry: DatasetClass, source: DataSource, *, is_named: bool) -> Da
         raise SpecError(
             f"depth_scale: found {scale}, a unit of depth, for values that are {kind}; set depth_kind=depth, or give a "
             "number"
+        )
+    if source.zero_counts and (kind is DepthKind.DEPTH or not is_relative):
+        raise SpecError(
+            f"zero_counts: found true for {kind} and {entry.model_type}; expected disparity or inverse_depth of a "
+            "relative model, where 0 is infinitely far; remove zero_counts"
         )
     return replace(entry, kind=kind)
 

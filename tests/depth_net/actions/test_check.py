@@ -222,15 +222,14 @@ def _disparity_set(folder: Path, values: float, count: int = 4) -> Path:
     return folder / "list.txt"
 
 
-def test_many_zeros_that_count_are_doubtful(tmp_path: Path) -> None:
+def test_zeros_are_left_out_and_the_summary_says_how_many(tmp_path: Path) -> None:
     train, val = _disparity_set(tmp_path / "a", 0.0), _disparity_set(tmp_path / "b", 30.0)
 
-    finding = _only(
-        inspect_data(_config(_split(train, "Middlebury"), _split(val, "Middlebury"), ModelType.RELATIVE)).findings
-    )
+    report = inspect_data(_config(_split(train, "Middlebury"), _split(val, "Middlebury"), ModelType.RELATIVE))
 
-    assert finding.found == "58 % of the valid values are 0"
-    assert finding.severity is Severity.WARNING
+    assert not report.findings
+    assert "valid 41.7 %  0 in 58 % (left out)" in str(report.sources[0])
+    assert "left out" not in str(report.sources[1])
 
 
 def test_empty_images_and_ground_truth_that_never_varies_are_doubtful(splits: tuple[Path, Path]) -> None:

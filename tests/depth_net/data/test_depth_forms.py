@@ -241,6 +241,62 @@ def test_the_candidates_of_a_relative_model_are_depths_and_disparities(tmp_path:
     assert "depth_kind" in finding.fix
 
 
+def _as_png(path: Path, values: npt.NDArray[np.float32]) -> None:
+    assert cv2.imwrite(str(path), values.astype(np.uint16))
+
+
+def _as_hdf5(path: Path, values: npt.NDArray[np.float32]) -> None:
+    with h5py.File(path, "w") as file:
+        file["depth"] = values
+
+
+ZEROS: dict[str, Callable[[Path, npt.NDArray[np.float32]], object]] = {
+    "png": _as_png,
+    "tiff": lambda path, values: cv2.imwrite(str(path), values),
+    "npy": np.save,
+    "npz": lambda path, values: np.savez(path, depth=values),
+    "pfm": write_pfm,
+    "h5": _as_hdf5,
+}
+
+
+@pytest.mark.parametrize("suffix", ZEROS)
+@pytest.mark.parametrize(
+    ("kind", "model_type"),
+    [
+        ("depth", ModelType.METRIC),
+        ("inverse_depth", ModelType.METRIC),
+        ("depth", ModelType.RELATIVE),
+        ("disparity", ModelType.RELATIVE),
+        ("inverse_depth", ModelType.RELATIVE),
+    ],
+)
+def test_zero_is_unknown_in_every_kind_of_file(tmp_path: Path, suffix: str, kind: str, model_type: ModelType) -> None:
+    values = np.rint(TRUE_M).astype(np.float32)
+    values[UNKNOWN] = 0
+    ZEROS[suffix](tmp_path / f"d.{suffix}", values)
+    config = _config(tmp_path, tmp_path / f"d.{suffix}", {"depth_scale": "1", "depth_kind": kind}, model_type)
+
+    valid = dataset_of(config, "val", seed=0)[0]["valid"][0].numpy()
+    (summary,) = inspect_data(config, splits=("val",)).sources
+
+    np.testing.assert_array_equal(valid, values > 0)
+    assert "0 in 0.52 % (left out)" in str(summary)
+
+
+@pytest.mark.parametrize("suffix", ZEROS)
+def test_zero_counts_where_a_source_says_so(tmp_path: Path, suffix: str) -> None:
+    values = np.rint(TRUE_M).astype(np.float32)
+    values[UNKNOWN] = 0
+    ZEROS[suffix](tmp_path / f"d.{suffix}", values)
+    source = {"depth_scale": "1", "depth_kind": "disparity", "zero_counts": True}
+    config = _config(tmp_path, tmp_path / f"d.{suffix}", source, ModelType.RELATIVE)
+
+    assert dataset_of(config, "val", seed=0)[0]["valid"].all()
+    (summary,) = inspect_data(config, splits=("val",)).sources
+    assert "valid 100.0 %  0 in 0.52 % (counted)" in str(summary)
+
+
 RELATIVE = {
     "disparity x 256": ({"depth_scale": "kitti", "depth_kind": "disparity"}, 256.0, False),
     "inverse depth": ({"depth_scale": "0.01", "depth_kind": "inverse_depth"}, 100.0, False),
@@ -269,6 +325,8 @@ def test_a_relative_model_gets_disparity_as_it_stands_and_depth_inverted(tmp_pat
         ({"depth_scale": "1", "depth_kind": "disparity"}, ModelType.METRIC, "disparity for a metric model"),
         ({"depth_scale": "0.5"}, ModelType.RELATIVE, "depth_kind: found nothing beside depth_scale 0.5"),
         ({"depth_scale": "tum", "depth_kind": "disparity"}, ModelType.RELATIVE, "a unit of depth"),
+        ({"depth_scale": "metres", "zero_counts": True}, ModelType.RELATIVE, "zero_counts: found true for depth"),
+        ({"depth_scale": "metres", "zero_counts": True}, ModelType.METRIC, "zero_counts: found true for depth"),
         ({}, ModelType.RELATIVE, "nothing says the unit"),
         ({"depth_kind": "depth"}, ModelType.RELATIVE, "nothing says the unit"),
     ],

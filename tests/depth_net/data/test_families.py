@@ -75,7 +75,7 @@ def test_disparity_counts_below_a_thousand_and_never_where_it_is_not_finite() ->
 
     truth = ground_truth_from(raw, require_family("RelativeMonoDataset", ModelType.RELATIVE), DepthRange())
 
-    assert truth.valid.tolist() == [[True, True, True, False, False, False, False]]
+    assert truth.valid.tolist() == [[False, True, True, False, False, False, False]]
     assert np.isfinite(truth.target).all()
 
 
@@ -85,8 +85,10 @@ def test_nothing_is_farther_than_infinitely_far(kind: DepthKind) -> None:
 
     truth = ground_truth_from(_row(-1.0, -1e-3, 0.0, 0.25), entry, DepthRange())
 
-    assert truth.valid.tolist() == [[False, False, True, True]]
+    assert truth.valid.tolist() == [[False, False, False, True]]
     assert truth.target.tolist() == [[0.0, 0.0, 0.0, 0.25]]
+    counted = ground_truth_from(_row(-1.0, -1e-3, 0.0, 0.25), replace(entry, zero_counts=True), DepthRange())
+    assert counted.valid.tolist() == [[False, False, True, True]]
 
 
 def test_relative_nyu_inverts_depth_inside_its_fixed_range() -> None:
