@@ -32,10 +32,15 @@ _BATCH_ALIASES = ("batch_size", "train_batch_size")
 
 
 def pending_folder(request: InputSettings, results: Path) -> Path | None:
-    """Return the folder that the run makes before its first trial; None where there is nothing left to make."""
+    """Return the folder that the run makes before its first trial; None where there is nothing left to make.
+
+    Where data are named and none of them lies in the folder, other data have replaced it.
+    """
     folder = _prepared_folder(request, results)
-    is_read = folder is not None and any("{prepared}" in p or str(folder) in p for p in request.data.values())
-    return folder if is_read and folder is not None and not folder.exists() else None
+    if folder is None or folder.exists():
+        return None
+    named = request.data.values()
+    return folder if not named or any("{prepared}" in path or str(folder) in path for path in named) else None
 
 
 def with_prepared_paths(request: StudyRequest, results: Path) -> StudyRequest:
