@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import ConfigurationError, Problem
 from automl.request.model_reading import join_reading
+from automl.request.questions import Phrase, contradictions
 from automl.request.text import ParsedRequest, parse_request
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from automl.request.questions import Question
     from automl.request.study_request import StudyRequest
-    from automl.request.text import Question
     from automl.skill.model import Skill
 
 _OPTIONS = {"time_s": "--time", "gpus": "--jobs and --gpus-per-trial", "trial_time_limit_s": "trial_time_limit_s"}
+_SHARED = ("jobs", "gpus_per_trial")
 _COUNTS = {"trials", "jobs", "seed"}
 _EXPECTED = 'plain forms, such as "20 trials", "2 hours", "4 GPUs", "maximise NAME", "no AutoML" or "use AutoML"'
 
@@ -94,8 +99,19 @@ def _problems(request: StudyRequest, parsed: ParsedRequest) -> tuple[Problem, ..
         fix = "say it in plain forms, or leave it out and use the option; the command's --help lists them"
         if not question.has("setting"):
             fix = f"to search: {on}; to train once: {off}; or {fix}"
+        fix = question.advice or fix
         problems.append(Problem(where="--request", found=f'"{question.text}" {about}', expected=_EXPECTED, fix=fix))
-    return tuple(problems)
+    return (*problems, *_room_problems(request, parsed))
+
+
+def _room_problems(request: StudyRequest, parsed: ParsedRequest) -> Iterator[Problem]:
+    """Yield a problem where one option and the GPUs of the text do not go together; two options win over the text."""
+    options = {name: value for name in _SHARED if (value := _explicit(request, name))}
+    if len(options) == 1 and "gpus" in parsed.values:
+        said = {name: Phrase(f"--{name.replace('_', '-')}={value:g}", "") for name, value in options.items()}
+        for question in contradictions(None, {**parsed.values, **options}, {**parsed.phrases, **said}):
+            found = f'"{question.text}" cannot be had together'
+            yield Problem(where="--request", found=found, expected="GPUs for each trial", fix=question.advice)
 
 
 def request_document(request: StudyRequest, skill: Skill) -> dict[str, Any]:
@@ -137,17 +153,23 @@ def _with_settings(request: StudyRequest, parsed: ParsedRequest, settings: dict[
         settings["options"] = {**request.options, "trial_time_limit_s": limit_s}
     if parsed.policy is not None and request.source and "policy" not in request.explicit:
         settings["policy"] = None  # the text overrides the study file
-    if gpus is not None:
+    each = _explicit(request, "gpus_per_trial")
+    each = settings.get("gpus_per_trial") if each is None else each
+    if gpus is not None and each != 0:
         is_once = parsed.policy == "off" or request.policy == "off"
-        jobs = 1 if is_once else settings.get("jobs") or _explicit(request, "jobs")
-        each = settings.get("gpus_per_trial") or _explicit(request, "gpus_per_trial")
+        jobs = 1 if is_once else _explicit(request, "jobs") or settings.get("jobs")
         settings["jobs"], settings["gpus_per_trial"] = share_gpus(gpus, jobs=jobs, gpus_per_trial=each)
     return request.with_settings(**settings)
 
 
-def share_gpus(gpus: float, *, jobs: float | None, gpus_per_trial: float | None) -> tuple[int | None, float | None]:
-    """Share GPUs among trials: return trials at once and GPUs of each; None for what the user leaves open."""
-    if jobs is not None:
-        return int(jobs), gpus_per_trial if gpus_per_trial is not None else max(1.0, gpus // jobs)
-    each = gpus_per_trial or 1.0
-    return max(1, int(gpus / each)), each
+def share_gpus(gpus: float, *, jobs: float | None, gpus_per_trial: float | None) -> tuple[int, float]:
+    """Share GPUs among trials: return trials at once and GPUs of each, together no more than there are.
+
+    A part of a GPU is of one GPU: three GPUs hold three trials of 0.6 and six of 0.5.
+    """
+    if gpus_per_trial is None:
+        gpus_per_trial = 1.0 if jobs is None else float(gpus // jobs) or 1 / math.ceil(jobs / gpus)
+    if jobs is None:
+        fit = gpus // gpus_per_trial if gpus_per_trial >= 1 else gpus * int(1 / gpus_per_trial)
+        jobs = max(1, fit)
+    return int(jobs), gpus_per_trial

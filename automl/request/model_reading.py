@@ -14,7 +14,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from automl.config_files import problems_by
-from automl.request.text import Phrase, Question, contradictions, meaning_of, words_of
+from automl.request.questions import Phrase, Question, contradictions, words_of
+from automl.request.text import meaning_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 _NAMES = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
@@ -29,7 +30,7 @@ _GAP = r"(?:(?<=\d)[\s-]*|[\s-]+)"
 # "3d" and "80 m" are no times; `1h30` is: what follows hours without a unit is minutes.
 DURATION = (
     r"(?:\d+\s?h\s?\d{1,2}(?:\s?m(?:in)?)?(?![\da-z])"
-    rf"|(?:{COUNT}|an?){_GAP}{_UNIT}(?:(?:\s*,|\s+and)?\s*{COUNT}{_GAP}{_UNIT})*)"
+    rf"|(?:{COUNT}|an?){_GAP}{_UNIT}(?:(?:\s+and\s+|\s*){COUNT}{_GAP}{_UNIT})*)"
 )
 """Regular expression of one duration, without groups: `2h`, `1h30`, `half an hour`, `2 hours and 30 minutes`."""
 
@@ -45,6 +46,12 @@ def read_number(text: str) -> float:
         thousands = 1000.0 if plain.endswith("k") else 1.0
         return float(plain.removesuffix("k").replace(",", "")) * thousands
     return _VALUES[plain] if plain in _VALUES else sum(_VALUES[word] for word in plain.split())
+
+
+def is_one_duration(text: str) -> bool:
+    """Return whether the units of a match of `DURATION` fall; "2 hours 3 hours" are two durations."""
+    seconds = [_SECONDS[unit[0].lower()] for _, unit in _PART.findall(text)]
+    return all(before > after for before, after in itertools.pairwise(seconds))
 
 
 def read_duration_s(text: str) -> float:

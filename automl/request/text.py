@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from automl.duration import format_duration
-from automl.request.grammar import forms, is_of_kind
+from automl.request.grammar import forms
 from automl.request.metric_names import metric_named, spoken_names
-from automl.request.numbers import read_duration_s, read_number
+from automl.request.numbers import is_one_duration, read_duration_s, read_number
+from automl.request.questions import Phrase, Question, contradictions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -29,37 +30,6 @@ _BREAK = re.compile(r"[,;:!?\n]|[.](?=\s|$)|[-*\u2022](?=\s)")
 _WORD = re.compile(r"[^\s,;:!?()]*[^\s,;:!?().]|\S")
 _BARE_EACH = re.compile(r"each(?: limited.*)?|.*(?:each|apiece)", re.IGNORECASE | re.DOTALL)
 _BARE_WITH = re.compile(r"with (?!.*(?:budget|limit|total))", re.IGNORECASE | re.DOTALL)
-
-
-@dataclass(frozen=True, slots=True)
-class Phrase:
-    """A part of the text and what it was read as."""
-
-    text: str
-    meaning: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """A part of the text that only the user can decide.
-
-    Attributes:
-        text: The clause, or the phrases that contradict each other.
-        unread: What in it is not read.
-        setting: What phrases contradict each other about.
-    """
-
-    text: str
-    unread: tuple[str, ...] = ()
-    setting: str | None = None
-
-    def has(self, kind: str) -> bool:
-        """Return whether a word of it is of a kind under ``questions`` in `grammar.toml`."""
-        return any(is_of_kind(word, (kind,)) for word in words_of(self.text))
-
-    def has_only(self, *kinds: str) -> bool:
-        """Return whether every word of it is of one of the kinds."""
-        return all(is_of_kind(word, kinds) for word in words_of(self.text))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,11 +109,6 @@ def _scan(text: str, metrics: Mapping[str, str], names: tuple[str, ...]) -> Iter
         position = match.end() if match else len(text)
 
 
-def words_of(text: str) -> list[str]:
-    """Return the words of a text, without what stands between them."""
-    return re.findall(r"[^\s,;:!?()\"]+", text)
-
-
 def _in_context(items: Iterator[_Item]) -> Iterator[_Item]:
     """Mark as unread what a word before it may change."""
     amount = last = ""
@@ -176,17 +141,6 @@ def _clauses(items: Iterator[_Item]) -> Iterator[list[_Item]]:
     yield clause
 
 
-def contradictions(
-    policy: str | None, values: Mapping[str, Value], phrases: Mapping[str, Phrase]
-) -> tuple[Question, ...]:
-    """Return what speaks of a search where one training is asked for."""
-    about_search = {"trials", "jobs", "sampler", "scheduler"} & set(values)
-    if policy != "off" or all(values[name] == 1 for name in about_search):
-        return ()
-    said = [f"{phrases['policy'].text} ... {phrases[name].text}" for name in sorted(about_search)]
-    return tuple(Question(text=text, setting="policy") for text in said)
-
-
 def _value(name: str, fixed: str, match: re.Match[str], metrics: Mapping[str, str]) -> Value | None:
     """Return what a form says; None where it names no setting, or no value that can be."""
     if name == "metric":
@@ -201,19 +155,25 @@ def _count(match: re.Match[str]) -> Value | None:
     return number if number >= 1 and number == int(number) else None
 
 
+def _limit_each(match: re.Match[str]) -> Value | None:
+    # "2 hours and 30 minutes per trial" may be a total and a limit.
+    return None if re.search(r"\sand\s", match["n"], re.IGNORECASE) else _limit(match)
+
+
 def _share(match: re.Match[str]) -> Value | None:
     number = read_number(match["n"])
     return number if 0 < number < 1 or number == int(number) >= 1 else None
 
 
 def _limit(match: re.Match[str]) -> Value | None:
-    seconds = read_duration_s(match["n"])
+    seconds = read_duration_s(match["n"]) if is_one_duration(match["n"]) else 0
     return seconds if seconds >= 5 else None  # noqa: PLR2004 - "a second" try is no limit
 
 
 _READ: dict[str, Callable[[re.Match[str]], Value | None]] = {
     **dict.fromkeys(("trials", "gpus", "jobs"), _count),
-    **dict.fromkeys(("time_s", "trial_time_limit_s"), _limit),
+    "time_s": _limit,
+    "trial_time_limit_s": _limit_each,
     **dict.fromkeys(("sampler", "scheduler", "metric"), lambda match: match["n"].lower()),
     "gpus_per_trial": _share,
     "gpu_hours": lambda match: read_number(match["n"]) or None,

@@ -52,3 +52,25 @@ def test_no_value_is_taken_from_a_clause_that_is_not_read_in_full() -> None:
     _, parsed, _ = apply_request_text(request("not 20 trials, 2 hours", {}), load_skill("depth_net_mono"))
 
     assert parsed.values == {"time_s": 7200}
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "shared"),
+    [
+        ("2 GPUs, 20 trials, 4 at once", {}, (4, 0.5)),
+        ("4 GPUs", {"jobs": 8}, (8, 0.5)),
+        ("4 GPUs", {"gpus_per_trial": 2.0}, (2, 2)),
+        ("4 GPUs", {"gpus_per_trial": 0.0}, (None, 0)),
+        ("4 GPUs", {"gpus_per_trial": 8.0}, None),
+        ("4 GPUs, 2 GPUs per trial, 20 trials", {"jobs": 4}, None),
+        ("4 GPUs", {"jobs": 4, "gpus_per_trial": 2.0}, (4, 2)),
+    ],
+)
+def test_options_and_the_gpus_of_a_text_are_shared_or_a_question(
+    text: str, options: dict[str, Any], shared: tuple[int, float] | None
+) -> None:
+    skill = load_skill("depth_net_mono")
+    applied, _, _ = apply_request_text(request(text, options), skill)
+
+    assert bool(request_problems(request(text, options), skill)) == (shared is None)
+    assert shared in {None, (applied.jobs, applied.gpus_per_trial)}

@@ -224,9 +224,49 @@ def test_a_long_request_is_read_in_time_or_refused(word: str) -> None:
 
 @pytest.mark.parametrize(
     ("gpus", "jobs", "each", "shared"),
-    [(4, None, None, (4, 1)), (4, 2, None, (2, 2)), (4, None, 2.0, (2, 2)), (1, 3, None, (3, 1)), (4, 1, None, (1, 4))],
+    [
+        (4, None, None, (4, 1)),
+        (4, 2, None, (2, 2)),
+        (5, 2, None, (2, 2)),
+        (4, None, 2.0, (2, 2)),
+        (3, None, 2.0, (1, 2)),
+        (4, 1, None, (1, 4)),
+        (2, 4, None, (4, 0.5)),
+        (3, 4, None, (4, 0.5)),
+        (1, 3, None, (3, 1 / 3)),
+        (3, None, 0.6, (3, 0.6)),
+        (3, None, 0.5, (6, 0.5)),
+    ],
 )
 def test_gpus_are_shared_among_trials(
     gpus: float, jobs: float | None, each: float | None, shared: tuple[int, float]
 ) -> None:
     assert share_gpus(gpus, jobs=jobs, gpus_per_trial=each) == shared
+    assert shared[0] * shared[1] <= gpus + 1e-9
+
+
+NOT_TOGETHER = """4 GPUs, 8 GPUs per trial|Use 4 GPUs. Use 2 GPUs per trial. Run 4 at once.|CPU only, 4 GPUs
+    |no GPU, 4 GPU hours|Train on the CPU with 2 GPUs|20 trials in 2 hours on the CPU and 4 GPUs|3 hours, 2 hours max
+    |1 hour and 2 hours|2 days, 1 day|2 hours 2 hours|30 minutes, 2 hours|3 hours, 30 minutes at most|2 days, 10 hours
+    |2 hours and 30 minutes per trial|40 trials in parallel on 4 GPUs|32 trials in parallel|20 trials in parallel
+    |8 trials in parallel on 4 GPUs|4 GPUs, 20 trials at once"""
+TOTAL_AND_EACH = {
+    "2 hours, 30 minutes per trial": {"time_s": 7200, "trial_time_limit_s": 1800},
+    "1 day, 2 hours per trial": {"time_s": 86400, "trial_time_limit_s": 7200},
+    "2 hours 30 minutes": {"time_s": 9000},
+    "1 day and 2 hours": {"time_s": 93600},
+    "2 GPUs, 20 trials, 4 at once": {"gpus": 2, "trials": 20, "jobs": 4},
+    "100 trials, 20 trials in parallel": {"trials": 100, "jobs": 20},
+    "run 100 trials, 8 in parallel on 8 GPUs": {"trials": 100, "jobs": 8, "gpus": 8},
+    "gpus=2, jobs=4": {"gpus": 2, "jobs": 4},
+}
+
+
+@pytest.mark.parametrize("text", [text.strip() for text in NOT_TOGETHER.split("|")])
+def test_amounts_that_cannot_be_had_together_are_a_question(text: str) -> None:
+    assert read(text).questions
+
+
+@pytest.mark.parametrize(("text", "values"), TOTAL_AND_EACH.items())
+def test_a_total_stands_beside_what_each_trial_has(text: str, values: dict[str, Any]) -> None:
+    assert (read(text).values, read(text).questions) == (values, ())
