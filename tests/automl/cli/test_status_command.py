@@ -28,7 +28,7 @@ def test_json_has_the_promised_fields(tmp_path: Path, capsys: pytest.CaptureFixt
     document = json.loads(capsys.readouterr().out)
     assert status == 0
     promised = {"study_dir", "route", "reasons", "objective", "best", "trials", "mlflow", "evaluations"}
-    assert document.keys() == promised | {"state", "end_reason", "notices"}
+    assert document.keys() == promised | {"state", "end_reason", "notices", "weighed_by"}
     assert (document["state"], document["end_reason"]) == ("interrupted", "its process was killed")
     assert document["best"] == {
         "trial": 2,
