@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from automl.architectures.model import matches
 from automl.errors import ConfigurationError, Problem, counted
 from automl.handoff.best import require_best_spec
 from automl.preflight.annotations import count_samples
@@ -167,6 +168,25 @@ def resolve_objectives(
     if problems:
         raise ConfigurationError.from_problems(problems, subject="the objectives and constraints")
     return objectives, constraints
+
+
+def loss_notes(plan: StudyPlan) -> tuple[str, ...]:
+    """Say why a loss that is an objective compares trials badly: its own terms are searched, or it has no unit."""
+    losses = [objective.metric for objective in plan.objectives if "loss" in objective.metric.lower()]
+    if not losses:
+        return ()
+    architecture, names = plan.skill.architecture, " and ".join(losses)
+    terms = [path for path in plan.space.paths if matches(path, architecture.parameters.loss_terms)]
+    notes = (
+        [f"{names} of trials cannot be compared: {', '.join(terms)}, which decides it, is searched"] if terms else []
+    )
+    known = architecture.model_output
+    output = known.kinds.get(str(plan.spec.get(known.path)), {}) if known.path and plan.spec.has(known.path) else {}
+    without_unit = output.get("unit", "").partition("none: ")[2]
+    if without_unit:
+        default = architecture.metrics.default
+        notes.append(f"{names} of {output['kind']} is {without_unit}: it says nothing about metres; usual is {default}")
+    return tuple(notes)
 
 
 def _named_objectives(request: StudyRequest, skill: Skill, problems: list[Problem]) -> tuple[Objective, ...]:

@@ -26,7 +26,7 @@ from automl.program.skill import find_skill
 from automl.request.apply_text import apply_request_text, explain_gpus
 from automl.request.location import RunLocation, chosen_study_directory, new_study_directory
 from automl.request.policy import decide
-from automl.resolve import TEST, TRAIN, check_settings, chosen_scheduler, resolve_inputs, resolve_objectives
+from automl.resolve import TEST, TRAIN, check_settings, chosen_scheduler, loss_notes, resolve_inputs, resolve_objectives
 from automl.samplers.registry import make_searcher
 from automl.smoke import smoke_test
 from automl.storage.documents import only_for_user
@@ -85,7 +85,7 @@ def make_plan(request: StudyRequest, place: RunLocation) -> StudyPlan:
     except ConfigurationError as error:
         raise explain_gpus(error, notes) from error
     plan = filling_cluster(plan, request, place.ray_address) if place.ray_address else plan
-    plan = dataclasses.replace(plan, reasons=(*plan.reasons, *inputs.notes, *notes))
+    plan = dataclasses.replace(plan, reasons=(*plan.reasons, *inputs.notes, *notes, *loss_notes(plan)))
     check_settings(plan, request)
     plan = dataclasses.replace(plan, plugins=plugins_of(request, plan))
     return with_earlier_points(request, plan, place)

@@ -109,7 +109,8 @@ def examine(
     asked = [from_problem(problem) for problem in (*request_problems(request, plan.skill), *wrong)]
     has_data = run.pending is None or any(Path(file).exists() for file in run.data.values())
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="check data") as pool:
-        checked = pool.submit(check_depth_data, plan, is_made=has_data) if is_checked else None
+        test = request.data.get("test")
+        checked = pool.submit(check_depth_data, plan, is_made=has_data, test=test) if is_checked else None
         meanwhile()
         probe, found = _machine_findings(location, *_needs(run), is_quick=is_quick)
         found += [*asked, *_study_findings(run, probe)]

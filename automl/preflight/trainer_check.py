@@ -16,6 +16,7 @@ from automl.errors import LaunchError
 from automl.launch.command import build_command, example_command, find_program
 from automl.launch.extras import missing_extra
 from automl.preflight.findings import Finding, bad, doubt, good
+from automl.spec.data import has_place, map_data
 from automl.spec.write import write_spec
 
 if TYPE_CHECKING:
@@ -32,10 +33,11 @@ _PLACE = re.compile(r"^(?=\S.*\n  found {2,7}\S)", re.MULTILINE)
 _SUMMARY = re.compile(r"\d+ findings, \d+ of them errors")
 
 
-def check_depth_data(plan: StudyPlan, *, is_made: bool = True) -> list[Finding]:
+def check_depth_data(plan: StudyPlan, *, is_made: bool = True, test: str | None = None) -> list[Finding]:
     """Return the rows of `depth_net check` for the plan's spec; none for other trainers, or if it is not installed.
 
-    Data that the run makes before its first trial may not be there yet; then all but them is checked.
+    Data that the run makes before its first trial may not be there yet; then all but them is checked. ``test`` are
+    test data for the evaluation after the study, which are compared with those of the training.
     """
     action = plan.skill.actions[plan.action]
     command, check = example_command(action.command), plan.skill.architecture.data_check
@@ -47,13 +49,14 @@ def check_depth_data(plan: StudyPlan, *, is_made: bool = True) -> list[Finding]:
         return []
     if missing_extra(program.name) is not None:  # said by the row of the program
         return []
+    options = () if is_made else ("--no-data",)
     with tempfile.TemporaryDirectory(prefix="automl-check-") as folder:
         file = Path(folder) / f"spec.{action.config_format.value}"
         outputs = {slot.key: folder for slot in action.outputs}
         write_spec(plan.spec.with_values(outputs, origin="output"), action.config_format, file)
         try:
             done = subprocess.run(  # noqa: S603 - the trainer's own program, with our spec
-                [str(program), *build_command(check, file)[1:], *(() if is_made else ("--no-data",))],
+                [str(program), *build_command(check, file)[1:], *_test_data(plan, test), *options],
                 capture_output=True,
                 text=True,
                 stdin=subprocess.DEVNULL,
@@ -67,6 +70,13 @@ def check_depth_data(plan: StudyPlan, *, is_made: bool = True) -> list[Finding]:
             return [doubt(DEPTH_DATA, f"not checked: {error}", fix=f"{command[0]} check -e SPEC")]
     pending = [] if is_made else [good(f"{DEPTH_DATA}: dataset", "made before the first trial, and checked then")]
     return [*pending, *read_check(done.stdout, done.stderr)]
+
+
+def _test_data(plan: StudyPlan, test: str | None) -> list[str]:
+    if test is None or not has_place(plan.skill, "evaluate", "test"):
+        return []
+    mapped = map_data(plan.skill, plan.skill.actions["evaluate"], plan.spec, {"test": test})
+    return [f"{key}={value}" for key, value in mapped.items() if value]
 
 
 def read_check(out: str, err: str = "") -> list[Finding]:

@@ -6,6 +6,7 @@ model is built. Keys of the spec alone are checked in depth_net.config; a few ar
 
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import dataclass
 from enum import StrEnum
@@ -190,8 +191,8 @@ def inspect_data(
             found_rows = None if found_rows is None or outcome.rows is None else [*found_rows, *outcome.rows]
         if found_rows is not None:
             findings.extend(_batch_findings(section, split, len(found_rows), devices))
-            images[split] = {row.image.absolute() for row in found_rows}
-    findings.extend(_overlap_findings(images))
+            images[split] = {row.image.resolve() for row in found_rows}
+    findings.extend(_overlap_findings({**_other_images(config, splits), **images}))
     return CheckReport(tuple(findings), tuple(sources))
 
 
@@ -471,10 +472,29 @@ def _batch_findings(section: SplitConfig, split: SplitName, samples: int, device
 
 
 def _overlap_findings(images: dict[SplitName, set[Path]]) -> Iterator[Finding]:
-    shared = images.get("train", set()) & (images.get("val", set()) | images.get("test", set()))
-    if shared:
-        found = f"{len(shared)} images of the training split are validated on too, such as {min(shared)}"
-        yield _warning("dataset", found, "disjoint splits", "write the splits again, e.g. with depth_net convert")
+    uses: dict[SplitName, str] = {"val": "validated", "test": "tested"}
+    for split, use in uses.items():
+        shared = images.get("train", set()) & images.get(split, set())
+        if shared:
+            found = (
+                f"{len(shared)} images of the training split are {use} on too, of {len(images[split])} in the {split} "
+                f"split, such as {min(shared)}"
+            )
+            fix = "write the splits again, e.g. with depth_net convert; scores on images of the training are too good"
+            yield _warning(f"dataset.{split}_dataset", found, "disjoint splits", fix)
+
+
+def _other_images(config: ExperimentConfig, splits: Sequence[SplitName]) -> dict[SplitName, set[Path]]:
+    """Return the images of training and test where an action reads others, as far as their lists can be read."""
+    images: dict[SplitName, set[Path]] = {}
+    others: tuple[SplitName, ...] = ("train", "test")
+    for split in others if "infer" not in splits else ():
+        sources = [source for source in config.dataset.split(split).data_sources if source.data_file]
+        if split not in splits and sources:
+            with contextlib.suppress(DataError, OSError):
+                rows = [row for source in sources for row in read_rows(source, needs_depth=True)]
+                images[split] = {row.image.resolve() for row in rows}
+    return images
 
 
 def _limits(config: ExperimentConfig, entry: DatasetClass) -> DepthRange:

@@ -123,7 +123,7 @@ class ExportConfig(Section):
     )
     valid_iters: Whole = setting(22, "Refinements.", inert="read by stereo models only")
     dynamic_hw: bool = setting(
-        False, "Write a second file, NAME_open.onnx, that takes any height and width that are multiples of 14."
+        False, "Write a second file, NAME_open.onnx, that takes any height and width; its output has the same."
     )
 
 

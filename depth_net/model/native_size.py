@@ -23,6 +23,10 @@ def restore_native_size(predicted: Tensor, native: Sequence[int]) -> Tensor:
         Shape `native`, bilinear with aligned corners as the published model does it; differentiable.
     """
     size = (native[0], native[1])
-    if predicted.shape == size:
-        return predicted
-    return functional.interpolate(predicted[None, None], size=size, mode="bilinear", align_corners=True)[0, 0]
+    return predicted if predicted.shape == size else restore_native_sizes(predicted[None], size)[0]
+
+
+def restore_native_sizes(predicted: Tensor, native: Sequence[int]) -> Tensor:
+    """Do the same to predictions of images of one size, shape (B, H, W); `torch` traces it for any size."""
+    size = (native[0], native[1])
+    return functional.interpolate(predicted[:, None], size=size, mode="bilinear", align_corners=True)[:, 0]

@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from depth_net.errors import DepthNetError, SpecError
 from depth_net.model.encoders import PATCH
+from depth_net.model.native_size import restore_native_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -32,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 INPUT, OUTPUT, BATCH = "images", "outputs", "batch_size"
 OPEN_SIZE = ("height", "width")
-"""Names of open axes, both multiples of 14."""
+"""Names of open axes: any number of pixels."""
 _TRACED = (1, 3, 42, 70)
 """Sides of the traced input where they are open."""
 OPSETS = range(16, 21)
@@ -95,10 +97,12 @@ def export_open_onnx(  # noqa: PLR0913 - one keyword per setting of the export
 ) -> dict[str, float]:
     """Write a model to an ONNX file that takes any height and width, and check the file at several sizes.
 
+    The output has the size of the input; see `OpenSize`.
+
     Args:
         model: In evaluation mode, on the CPU, float32.
         path: File to write; its folder is created. An existing file is replaced.
-        size: Height and width near which it is checked, multiples of 14.
+        size: Height and width near which it is checked, multiples of 14; sizes that are none are checked too.
         batch_size: Fixed batch size, or None to leave it open.
         opset: ONNX operator set.
         metadata: Stored in the file, with the difference at each size.
@@ -113,10 +117,11 @@ def export_open_onnx(  # noqa: PLR0913 - one keyword per setting of the export
     """
     require_exportable(size, opset)
     with _draft_of(path) as draft:
-        _write(OpenSize(model), draft, size=OPEN_SIZE, batch_size=batch_size, opset=opset, verbose=verbose)
+        open_model = OpenSize(model).eval()
+        _write(open_model, draft, size=OPEN_SIZE, batch_size=batch_size, opset=opset, verbose=verbose)
         sizes = compared_sizes(size, model.shape.grid)
         batches = [next(_random_batches(each, (batch_size or 1,))) for each in sizes]
-        found = differences(model, draft, batches)
+        found = differences(open_model, draft, batches)
         by_size = {f"{height}x{width}": each for (height, width), each in zip(sizes, found, strict=True)}
         _describe(draft, {**metadata, "max_abs_difference": max(found), "max_abs_difference_by_size": by_size})
     return by_size
@@ -136,32 +141,47 @@ def compared_sizes(size: tuple[int, int], grid: int) -> tuple[tuple[int, int], .
     """Return sizes of several shapes near ``size``, and the one whose position embeddings are not resampled."""
     height, width = (side // PATCH for side in size)
     sides = ((height, width), (height, max(1, width * 2 // 3)), (height * 3 // 2, width), (2, 3), (grid, grid))
-    return tuple(dict.fromkeys((PATCH * rows, PATCH * columns) for rows, columns in sides))
+    whole = ((PATCH * rows, PATCH * columns) for rows, columns in sides)
+    return tuple(dict.fromkeys((*whole, (size[0] + 4, size[1] - 3))))
 
 
 class OpenSize(nn.Module):
-    """A model as a tracer follows it for images of any size."""
+    """A model as a tracer follows it for images of any size.
+
+    Images whose sides are no multiples of 14 are resized to the nearest, bicubic, and their predictions back, as
+    inference at native resolution does it, which resizes them before they are normalised.
+    """
 
     def __init__(self, model: DepthAnything) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, images: Tensor) -> Tensor:
-        """Predict; sides of images are multiples of 14."""
+        """Predict maps of the size of the images."""
+        rows, columns = (_patches(side) for side in images.shape[2:])
+        size = (PATCH * rows, PATCH * columns)
+        fitting = functional.interpolate(images, size=size, mode="bicubic", align_corners=False)
         embeddings = self.model.network.backbone.embeddings
         embeddings.has_open_size = True
         try:
-            return self.model.predict(images, images.shape[2] // PATCH, images.shape[3] // PATCH)
+            predicted = self.model.predict(fitting, rows, columns)
         finally:
             embeddings.has_open_size = False
+        return restore_native_sizes(predicted, images.shape[2:])
 
 
-def compare(model: DepthAnything, path: Path, batches: Iterable[Tensor]) -> float:
+def _patches(side: int) -> int:
+    """Return ``max(1, round(side / PATCH))``, in whole numbers, which a tracer follows."""
+    rounded = (side + PATCH // 2 - 1 + side // PATCH % 2) // PATCH
+    return rounded + 1 // (rounded + 1)
+
+
+def compare(model: nn.Module, path: Path, batches: Iterable[Tensor]) -> float:
     """Return the largest difference between file and model over all batches; see `differences`."""
     return max(differences(model, path, batches), default=0.0)
 
 
-def differences(model: DepthAnything, path: Path, batches: Iterable[Tensor]) -> list[float]:
+def differences(model: nn.Module, path: Path, batches: Iterable[Tensor]) -> list[float]:
     """Run batches through the file on the CPU and through the model.
 
     Args:

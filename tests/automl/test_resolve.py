@@ -10,9 +10,11 @@ import pytest
 
 from automl.errors import ConfigurationError
 from automl.request.apply_text import apply_request_text, request_problems
+from automl.request.location import RunLocation
 from automl.request.policy import Route
 from automl.request.study_request import StudyRequest, load_study_request
 from automl.resolve import check_settings, resolve_inputs, resolve_objectives
+from automl.run import make_plan as make_study_plan
 from automl.skill.load import load_skill
 from automl.study.model import LAST_EPOCH
 from tests.automl.skill.packages import write_skill
@@ -257,6 +259,29 @@ def test_the_missing_files_of_a_skill_are_named(tmp_path: Path) -> None:
 
     assert facts.not_there == (str(tmp_path / "schemas/train.schema.json"),)
     assert facts.template_file == str(tmp_path / "references/spec_template_train.yaml")
+
+
+@pytest.mark.parametrize(
+    ("study", "search", "metric", "words"),
+    [
+        ("relative", ("train.relative_loss", "train.optim.lr"), "val/loss", ["is searched", "nothing about metres"]),
+        ("relative", (), "val/loss", ["nothing about metres"]),
+        ("relative", ("train.relative_loss", "train.optim.lr"), "val/d1", []),
+        ("demo", (), "val/loss", []),
+    ],
+)
+def test_a_plan_says_where_a_loss_cannot_compare_trials(
+    tmp_path: Path, study: str, search: tuple[str, ...], metric: str, words: list[str]
+) -> None:
+    request = load_study_request(f"depth_net_mono/{study}").with_settings(
+        objectives=(f"{metric}:{'minimize' if 'loss' in metric else 'maximize'}",), metric=None, direction=None
+    )
+    request = request.with_settings(search=search) if search else request
+
+    found = [reason for reason in make_study_plan(request, RunLocation(results=tmp_path)).reasons if metric in reason]
+
+    assert [word for word in words if any(word in reason for reason in found)] == words
+    assert len([reason for reason in found if "searched" in reason or "metres" in reason]) == len(words)
 
 
 def test_a_text_may_name_the_metric_of_the_skill_itself() -> None:

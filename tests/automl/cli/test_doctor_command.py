@@ -223,6 +223,16 @@ def test_sound_depth_data_are_looked_at_by_the_trainer(
     assert document["seconds"] > 0
 
 
+def test_test_data_that_hold_the_training_images_are_a_warning_with_their_number(
+    rooms: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, document = doctor(capsys, *depth(rooms, tmp_path, "--data", f"test={rooms}/train.txt"))
+
+    (row,) = [row for row in document["rows"] if row["check"] == "depth data: dataset.test_dataset"]
+    assert row["level"] == "warn"
+    assert row["found"].startswith("8 images of the training split are tested on too, of 8 in the test split")
+
+
 def test_a_spec_that_the_trainer_refuses_fails_before_the_data_are_made(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -19,13 +19,17 @@ from tests.automl.handoff.depth_study import SPEC
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from automl.skill.model import JsonValue
 
-def make(tmp_path: Path, action: str, options: ActionOptions | None = None) -> Spec:
+
+def make(
+    tmp_path: Path, action: str, options: ActionOptions | None = None, training: dict[str, JsonValue] = SPEC
+) -> Spec:
     folder = builtin_skill("depth_net_mono")
     assert folder is not None
     chosen = ChosenCheckpoint(path=tmp_path / "c.pth", trial=3, epoch=1, assignment={"model.encoder": "vitb"})
     skill = load_skill(folder)
-    return action_spec(Spec(values=SPEC), skill, action, chosen, tmp_path / "out", options or ActionOptions())
+    return action_spec(Spec(values=training), skill, action, chosen, tmp_path / "out", options or ActionOptions())
 
 
 def test_the_parent_model_is_the_exact_checkpoint(tmp_path: Path) -> None:
@@ -49,6 +53,15 @@ def test_data_of_the_user_replaces_the_validation_data(tmp_path: Path) -> None:
     sources = make(tmp_path, "evaluate", options).get("dataset.test_dataset.data_sources")
 
     assert sources == [{"dataset_name": "NYUDV2", "data_file": "test.txt"}]
+
+
+def test_an_evaluation_knows_the_training_images_that_its_data_are_compared_with(tmp_path: Path) -> None:
+    trained_on: list[JsonValue] = [{"dataset_name": "NYUDV2", "data_file": "rooms", "part": "train"}]
+    training = Spec(values=SPEC).with_values({"dataset.train_dataset.data_sources": trained_on}, origin="data").values
+
+    spec = make(tmp_path, "evaluate", ActionOptions(data={"test": "rooms"}), training)
+
+    assert spec.get("dataset.train_dataset.data_sources") == trained_on
 
 
 def test_an_override_wins_over_the_template(tmp_path: Path) -> None:

@@ -207,7 +207,24 @@ def test_an_image_of_both_splits_is_doubtful(splits: tuple[Path, Path]) -> None:
     finding = _only(inspect_data(_config(_split(splits[0], "NYUDV2"), _split(splits[0], "NYUDV2"))).findings)
 
     assert finding.severity is Severity.WARNING
-    assert finding.found.startswith("4 images of the training split are validated on too")
+    assert finding.found.startswith("4 images of the training split are validated on too, of 4 in the val split")
+
+
+@pytest.mark.parametrize("action", ["train", "evaluate"])
+def test_a_test_folder_that_holds_the_training_images_is_doubtful(
+    splits: tuple[Path, Path], tmp_path: Path, action: str
+) -> None:
+    linked = tmp_path / "linked"
+    linked.symlink_to(splits[0].parent, target_is_directory=True)
+    config = _config(_split(splits[0], "NYUDV2"), _split(splits[1], "NYUDV2"))
+    test = _split(linked, "NYUDV2")
+    config = config.model_copy(update={"dataset": config.dataset.model_copy(update={"test_dataset": test})})
+
+    report = inspect_data(config, splits=("train", "val") if action == "train" else ("test",))
+
+    finding = _only(report.findings)
+    assert finding.where == "dataset.test_dataset"
+    assert finding.found.startswith("4 images of the training split are tested on too, of ")
 
 
 def _disparity_set(folder: Path, values: float, count: int = 4) -> Path:

@@ -7,9 +7,12 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from torch.nn import functional
 
+from depth_net.data.transforms import native_shape
 from depth_net.errors import DepthNetError, SpecError
 from depth_net.model.family import ModelType
+from depth_net.model.native_size import restore_native_size
 from depth_net.model.onnx_file import compare, compared_sizes, export_onnx, export_open_onnx
 from tests.depth_net.model.tiny import make_model
 
@@ -72,12 +75,28 @@ def test_a_file_of_open_size_agrees_with_the_model_at_every_size(tmp_path: Path,
     assert [axis.dim_param for axis in graph.graph.input[0].type.tensor_type.shape.dim] == ["batch_size", "", *axes[1:]]
     metadata = {entry.key: entry.value for entry in graph.metadata_props}
     assert json.loads(metadata["max_abs_difference_by_size"]) == by_size
-    assert list(by_size) == ["42x70", "42x42", "56x70", "28x42", "70x70"]
+    assert list(by_size) == ["42x70", "42x42", "56x70", "28x42", "70x70", "46x67"]
     assert max(by_size.values()) < 1e-4
 
 
+def test_a_file_of_open_size_returns_the_size_that_it_is_given(tmp_path: Path) -> None:
+    model = make_model()
+    export_open_onnx(model, tmp_path / "m.onnx", SIZE, batch_size=None, opset=17, metadata={})
+    session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"))
+
+    for height, width in ((60, 84), (49, 63), (5, 21), (97, 7)):
+        images = torch.randn(2, 3, height, width)
+        found = torch.from_numpy(session.run(["outputs"], {"images": images.numpy()})[0])
+
+        fitting = functional.interpolate(images, size=native_shape(height, width), mode="bicubic")
+        with torch.inference_mode():
+            expected = [restore_native_size(each, (height, width)) for each in model(fitting)]
+        assert found.shape == (2, height, width)
+        torch.testing.assert_close(found, torch.stack(expected), atol=1e-4, rtol=1e-4)
+
+
 def test_sizes_that_are_compared_have_several_shapes_and_the_learned_grid() -> None:
-    assert compared_sizes((518, 518), 37) == ((518, 518), (518, 336), (770, 518), (28, 42))
+    assert compared_sizes((518, 518), 37) == ((518, 518), (518, 336), (770, 518), (28, 42), (522, 515))
 
 
 def test_a_fixed_batch_size_is_written_into_the_file(tmp_path: Path) -> None:
