@@ -78,7 +78,7 @@ def execute_study(
     with (
         _suspended_by_errors(loop),
         _preloaded(choice),
-        contextlib.closing(Watch(loop, location.directory)) as watch,
+        contextlib.closing(Watch(loop, location.directory, tag)) as watch,
         ThreadPoolExecutor(max_workers=1, thread_name_prefix="open study") as pool,
     ):
         opening = pool.submit(loop.open)

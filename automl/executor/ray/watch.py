@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from automl.errors import AutomlError, LaunchError
 from automl.executor.ray.private_names import ray_is_alive
 from automl.executor.recording import recorded
+from automl.launch.processes import end_leftovers
 from automl.storage.working_folder import leave_deleted_folder
 from automl.study.ends import EndKind, EndReason
 
@@ -33,17 +34,19 @@ class Watch:
 
     A first SIGINT ends it politely, a second one or SIGTERM at once. The handler only notes a signal, and the thread
     acts on it: the main thread may be within an event that it writes, and would wait for itself. Where Ray's servers
-    have died and the main thread stays inside Ray, it ends the process: Ray would do so after a minute, with a message
-    and a status of its own.
+    have died, it ends the trials of this machine, which Ray's workers would hold for a minute, and where the main
+    thread stays inside Ray, the process: Ray would do so after a minute, with a message and a status of its own.
 
     Args:
         loop: Decides what follows.
         root: The study's directory.
+        tag: Of the processes of its trials.
     """
 
-    def __init__(self, loop: StudyLoop, root: Path) -> None:
+    def __init__(self, loop: StudyLoop, root: Path, tag: str) -> None:
         self._loop = loop
         self._root = root
+        self._tag = tag
         self._signals = queue.SimpleQueue[int | None]()  # its `put` may interrupt itself
         self._error: LaunchError | None = None
         self._limit = threading.Timer(_RAY_LOST_LIMIT_S, _leave)
@@ -109,6 +112,7 @@ class Watch:
     def _lost(self) -> LaunchError:
         with recorded(self._root):
             self._loop.suspend(_LOST)
+        end_leftovers(self._tag)
         return LaunchError(f"{_LOST}; the study can be resumed")
 
     def _handle(self, number: int, frame: FrameType | None) -> None:

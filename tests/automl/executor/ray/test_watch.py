@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
+import subprocess
 import threading
 import time
 from typing import TYPE_CHECKING, NoReturn, cast
@@ -13,13 +15,17 @@ import pytest
 from automl.errors import LaunchError
 from automl.executor.ray import watch as module
 from automl.executor.ray.watch import Watch
+from automl.launch.processes import TAG_VARIABLE
+from automl.study.ends import EndKind
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from automl.executor.loop import StudyLoop
+    from automl.study.ends import EndReason
 
 _LIMIT_S = 60.0
+TAG = "demo-watched"
 
 
 class _Loop:
@@ -29,6 +35,7 @@ class _Loop:
         self.lock = threading.Lock()
         self.interrupts: list[bool] = []
         self.failure: OSError | None = None
+        self.ends: list[EndReason] = []
 
     def interrupt(self, *, at_once: bool) -> None:
         with self.lock:
@@ -37,6 +44,9 @@ class _Loop:
     def check_budget(self) -> None:
         if self.failure is not None:
             raise self.failure
+
+    def suspend(self, end: EndReason) -> None:
+        self.ends.append(end)
 
 
 @pytest.fixture
@@ -49,7 +59,7 @@ def loop(monkeypatch: pytest.MonkeyPatch) -> _Loop:
 def test_a_signal_within_an_event_that_is_written_waits_for_its_end(
     loop: _Loop, tmp_path: Path, number: signal.Signals
 ) -> None:
-    with Watch(cast("StudyLoop", loop), tmp_path).running(), loop.lock:
+    with Watch(cast("StudyLoop", loop), tmp_path, TAG).running(), loop.lock:
         signal.raise_signal(number)
         assert loop.interrupts == []
 
@@ -60,11 +70,27 @@ def test_what_the_watch_cannot_write_ends_a_study_that_waits(loop: _Loop, tmp_pa
     loop.failure = OSError(28, "No space left on device")
 
     with pytest.raises(LaunchError, match=r"cannot be written \(No space left on device\)"):
-        _wait_under(Watch(cast("StudyLoop", loop), tmp_path))
+        _wait_under(Watch(cast("StudyLoop", loop), tmp_path, TAG))
+
+
+def test_the_trials_of_this_machine_end_with_the_servers_of_ray(
+    loop: _Loop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ray_is_alive", lambda: False)
+    watch = Watch(cast("StudyLoop", loop), tmp_path, TAG)
+    trial = subprocess.Popen(["/bin/sleep", "60"], env={**os.environ, TAG_VARIABLE: f"{TAG}/0000/1"})
+    try:
+        with pytest.raises(LaunchError, match="server process of Ray was killed"), contextlib.closing(watch):
+            _wait_under(watch)
+
+        assert trial.wait(1.0) == -signal.SIGKILL
+    finally:
+        trial.kill()
+    assert [end.kind for end in loop.ends] == [EndKind.RAY_LOST]
 
 
 def test_of_an_error_that_tune_has_wrapped_our_own_is_raised(loop: _Loop, tmp_path: Path) -> None:
-    with pytest.raises(LaunchError, match="no room"), Watch(cast("StudyLoop", loop), tmp_path).running():
+    with pytest.raises(LaunchError, match="no room"), Watch(cast("StudyLoop", loop), tmp_path, TAG).running():
         _fail_in_tune()
 
 
