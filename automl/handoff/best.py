@@ -31,7 +31,7 @@ from automl.storage.documents import read_document, write_document
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan
 from automl.storage.study_directory import read_results, read_state, study_of_plan
-from automl.storage.trainer_files import keep_made, sha256_of
+from automl.storage.trainer_files import keep_made, refusals, sha256_of
 from automl.study.model import Direction
 from automl.trial.checkpoints import checkpoint_of_epoch
 from automl.trial.working_folder import places_of
@@ -264,12 +264,18 @@ def _verified(root: Path, best: TrialResult, checkpoint: str) -> tuple[Path, str
     if digest is None or (best.sha256 is not None and digest != best.sha256):
         problem = Problem(
             where=f"{where}: {source}",
-            found=f"SHA-256 {digest}" if digest else "no such file",
+            found=f"SHA-256 {digest}" if digest else _why_unread(source),
             expected=f"SHA-256 {best.sha256}" if best.sha256 else "the checkpoint of the best epoch",
             fix="restore the file from a copy, or run the study again; it is not handed over",
         )
         raise StudyFailedError("the best checkpoint is not what the trial left", [problem])
     return source, digest
+
+
+def _why_unread(source: Path) -> str:
+    if not source.exists():
+        return "no such file"
+    return "; ".join(refusals(source)) or "a file that cannot be read"
 
 
 def _keep(root: Path, source: Path, digest: str, links: Mapping[str, str]) -> Path:

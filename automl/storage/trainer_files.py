@@ -7,6 +7,7 @@ action is opened here. What is refused is remembered until `refusals` is asked f
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 64 * 1024 * 1024
 """Most that is read or copied of one file at once; logs, status files and checkpoints have no limit."""
+
+_MOST_HOLES = 16 * 1024**3
+_HOLES_PER_DATA = 16
+_MOST_EXTENTS = 10_000
 
 _MOST_REMEMBERED = 1000
 _DEEPEST = 100
@@ -42,7 +47,8 @@ def open_made(folder: Path, file: Path, *, most_bytes: int | None = None) -> Buf
         most_bytes: A larger file is refused; None for no limit.
 
     Raises:
-        RefusedFileError: it is no regular file, lies outside the folder, or is too large.
+        RefusedFileError: it is no regular file, lies outside the folder, is too large, or has terabytes without content
+            that would be read for hours and may fill a disk as a copy.
         OSError: it cannot be opened.
     """
     # Not opened for reading before it is known to be a file: that alone waits for, or wakes, the writer of a pipe.
@@ -50,7 +56,12 @@ def open_made(folder: Path, file: Path, *, most_bytes: int | None = None) -> Buf
     try:
         if (problem := _problem(folder, found, most_bytes)) is not None:
             raise _refusal(folder, file, problem)
-        return Path(f"/proc/self/fd/{found}").open("rb")
+        with contextlib.ExitStack() as stack:
+            stream = stack.enter_context(Path(f"/proc/self/fd/{found}").open("rb"))
+            if (holes := _holes(stream.fileno())) > _MOST_HOLES:
+                raise _refusal(folder, file, f"is nearly empty: {holes} of its bytes were never written")
+            stack.pop_all()
+            return stream
     finally:
         os.close(found)
 
@@ -154,6 +165,27 @@ def _problem(folder: Path, found: int, most_bytes: int | None) -> str | None:
     if most_bytes is not None and status.st_size > most_bytes:
         return f"has {status.st_size} bytes, more than {most_bytes}"
     return None
+
+
+def _holes(opened: int) -> int:
+    """Return how many bytes of a file were never written, where they are nearly all of it; else 0.
+
+    A file system that cannot tell shows everything as written. Few extents are asked for: a file has millions at most.
+    """
+    size = os.fstat(opened).st_size
+    if size <= _MOST_HOLES:
+        return 0
+    end = data = 0
+    with contextlib.suppress(OSError):  # nothing is written behind the last hole
+        for _ in range(_MOST_EXTENTS):
+            if data * _HOLES_PER_DATA > size:
+                break
+            begin = os.lseek(opened, end, os.SEEK_DATA)
+            end = os.lseek(opened, begin, os.SEEK_HOLE)
+            data += end - begin
+        end = size
+    os.lseek(opened, 0, os.SEEK_SET)
+    return size - data if end < size else 0
 
 
 def _refusal(folder: Path, file: Path, problem: str) -> RefusedFileError:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _INTERVAL_S = 0.5
 _RAY_LOST_LIMIT_S = 10.0
+_RECORD_S = 1.0
 _LOST = EndReason(kind=EndKind.RAY_LOST)
 
 
@@ -110,9 +111,15 @@ class Watch:
         signal.raise_signal(signal.SIGTERM)
 
     def _lost(self) -> LaunchError:
-        with recorded(self._root):
-            self._loop.suspend(_LOST)
-        end_leftovers(self._tag)
+        # The record comes first, or the trials would count as failed; but a busy disk may take seconds for it.
+        ending = threading.Timer(_RECORD_S, end_leftovers, [self._tag])
+        ending.start()
+        try:
+            with recorded(self._root):
+                self._loop.suspend(_LOST)
+        finally:
+            ending.cancel()
+            end_leftovers(self._tag)
         return LaunchError(f"{_LOST}; the study can be resumed")
 
     def _handle(self, number: int, frame: FrameType | None) -> None:

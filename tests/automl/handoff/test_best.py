@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -174,6 +175,19 @@ def test_a_checkpoint_that_changed_since_its_trial_ended_is_not_handed_over(tmp_
 
     assert caught.value.problems[0].found == f"SHA-256 {DIGEST}"
     assert not (directory.root / "best.json").exists()
+
+
+def test_a_best_checkpoint_that_cannot_be_read_is_said_to_be_there(tmp_path: Path) -> None:
+    directory = write_study(tmp_path / "demo")
+    (result,) = (result for result in RESULTS if result.number == 4)
+    file = directory.root / str(result.checkpoint)
+    os.truncate(file, 10 << 40)
+
+    with pytest.raises(StudyFailedError) as caught:
+        select_best(directory.root)
+
+    (problem,) = caught.value.problems
+    assert f"{file.name} was not read: it is nearly empty" in problem.found
 
 
 def test_a_best_trial_without_a_checkpoint_leaves_its_values_and_its_command(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from automl.storage import trainer_files
 from automl.storage.deletion import delete
 from automl.storage.trainer_files import (
     RefusedFileError,
@@ -17,6 +18,7 @@ from automl.storage.trainer_files import (
     open_made,
     read_made,
     refusals,
+    sha256_of,
 )
 from automl.trial.checkpoints import latest_links
 
@@ -118,6 +120,32 @@ def test_a_file_that_is_too_large_is_refused(trial: Path) -> None:
 
     with pytest.raises(RefusedFileError, match="has 101 bytes, more than 100"):
         open_made(trial, trial / "metrics.json", most_bytes=100)
+
+
+def test_terabytes_that_were_never_written_are_refused_at_once(trial: Path) -> None:
+    file = trial / "model.pth"
+    file.write_bytes(b"x")
+    os.truncate(file, 10 << 40)
+
+    with pytest.raises(RefusedFileError, match="was not read: it is nearly empty: 109951"):
+        open_made(trial, file)
+    with pytest.raises(RefusedFileError):
+        keep_made(trial, file, trial / "best.pth")
+
+    assert sha256_of(file) is None
+    assert not (trial / "best.pth").exists()
+
+
+def test_a_large_file_with_holes_and_content_is_read(trial: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trainer_files, "_MOST_HOLES", 1 << 20)
+    file = trial / "model.pth"
+    with file.open("wb") as stream:
+        for position in range(0, 8 << 20, 1 << 20):
+            stream.seek(position)
+            stream.write(b"x" * (1 << 19))
+
+    with open_made(trial, file) as stream:
+        assert stream.read(1) == b"x"
 
 
 def test_a_file_that_is_missing_is_missing_and_not_refused(trial: Path) -> None:

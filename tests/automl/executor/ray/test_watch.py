@@ -19,6 +19,7 @@ from automl.launch.processes import TAG_VARIABLE
 from automl.study.ends import EndKind
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from automl.executor.loop import StudyLoop
@@ -36,6 +37,7 @@ class _Loop:
         self.interrupts: list[bool] = []
         self.failure: OSError | None = None
         self.ends: list[EndReason] = []
+        self.suspended: Callable[[], object] = lambda: None
 
     def interrupt(self, *, at_once: bool) -> None:
         with self.lock:
@@ -46,6 +48,7 @@ class _Loop:
             raise self.failure
 
     def suspend(self, end: EndReason) -> None:
+        self.suspended()
         self.ends.append(end)
 
 
@@ -73,12 +76,14 @@ def test_what_the_watch_cannot_write_ends_a_study_that_waits(loop: _Loop, tmp_pa
         _wait_under(Watch(cast("StudyLoop", loop), tmp_path, TAG))
 
 
+@pytest.mark.parametrize("is_disk_busy", [False, True])
 def test_the_trials_of_this_machine_end_with_the_servers_of_ray(
-    loop: _Loop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    loop: _Loop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_disk_busy: bool
 ) -> None:
     monkeypatch.setattr(module, "ray_is_alive", lambda: False)
     watch = Watch(cast("StudyLoop", loop), tmp_path, TAG)
     trial = subprocess.Popen(["/bin/sleep", "60"], env={**os.environ, TAG_VARIABLE: f"{TAG}/0000/1"})
+    loop.suspended = (lambda: trial.wait(_LIMIT_S)) if is_disk_busy else trial.poll  # as long as the trial lives
     try:
         with pytest.raises(LaunchError, match="server process of Ray was killed"), contextlib.closing(watch):
             _wait_under(watch)
