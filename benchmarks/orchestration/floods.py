@@ -36,7 +36,7 @@ _MOST_DRIVER_MB = 300.0
 _LATEST_S = 10.0
 _WINDOW_S = 10.0
 """What a worker has reported reaches the log in parts."""
-_PATIENCE_S = 500.0
+_PATIENCE_S = 900.0
 
 
 @dataclass(frozen=True, kw_only=True)
