@@ -18,9 +18,14 @@ if TYPE_CHECKING:
     from automl.request.study_request import StudyRequest
     from automl.skill.model import Skill
 
-_OPTIONS = {"time_s": "--time", "gpus": "--jobs and --gpus-per-trial", "trial_time_limit_s": "trial_time_limit_s"}
+_OPTIONS = {
+    "time_s": "--time",
+    "gpus": "--jobs and --gpus-per-trial",
+    "trial_time_limit_s": "trial_time_limit_s",
+    "patience_trials": "--patience",
+}
 _SHARED = ("jobs", "gpus_per_trial")
-_COUNTS = {"trials", "jobs", "seed"}
+_COUNTS = {"trials", "jobs", "seed", "patience_trials", "replicates"}
 _EXPECTED = 'plain forms, such as "20 trials", "2 hours", "4 GPUs", "maximise NAME", "no AutoML" or "use AutoML"'
 
 
@@ -88,20 +93,33 @@ def _is_decided(request: StudyRequest, question: Question) -> bool:
 
 
 def _problems(request: StudyRequest, parsed: ParsedRequest) -> tuple[Problem, ...]:
-    target = str(request.source) if request.source else f"--skill {request.skill}"
-    on, off = (f"automl run {target} --policy {policy}" for policy in ("on", "off"))
     problems = []
     for question in parsed.questions:
         if _is_decided(request, question):
             continue
         words = ", ".join(f'"{word}"' for word in question.unread)
         about = "contradicts itself" if question.setting else f"is not read in full: {words}"
-        fix = "say it in plain forms, or leave it out and use the option; the command's --help lists them"
-        if not question.has("setting"):
-            fix = f"to search: {on}; to train once: {off}; or {fix}"
-        fix = question.advice or fix
+        fix = question.advice or _choices(request, question)
         problems.append(Problem(where="--request", found=f'"{question.text}" {about}', expected=_EXPECTED, fix=fix))
     return (*problems, *_room_problems(request, parsed))
+
+
+def _choices(request: StudyRequest, question: Question) -> str:
+    """Return what the user can do about a question: a command only where it is answered by that."""
+    target = str(request.source) if request.source else f"--skill {request.skill}"
+    ways: dict[str, dict[str, Any]] = {
+        "to search": {"policy": "on"},
+        "to search with a limit": {"policy": "on", "trials": 20},
+        "to train once": {"policy": "off"},
+    }
+    choices: list[str] = []
+    for way, options in ways.items():
+        decided = request.with_settings(**options, explicit=(*request.explicit, *options))
+        if _is_decided(decided, question) and not (way.endswith("limit") and choices):
+            written = " ".join(f"--{name} {value}" for name, value in options.items())
+            choices.append(f"{way}: automl run {target} {written}")
+    plain = "say it in plain forms, or leave it out and use the option; the command's --help lists them"
+    return "; ".join([*choices, f"or {plain}" if choices else plain])
 
 
 def _room_problems(request: StudyRequest, parsed: ParsedRequest) -> Iterator[Problem]:
@@ -149,6 +167,8 @@ def _with_settings(request: StudyRequest, parsed: ParsedRequest, settings: dict[
     gpus, limit_s = settings.pop("gpus", None), settings.pop("trial_time_limit_s", None)
     if "metric" in settings and "direction" not in request.explicit:
         settings["direction"] = None  # the study file's direction belongs to its own metric
+    if "warm_start" in settings:
+        settings["warm_start"] = ()
     if limit_s is not None:
         settings["options"] = {**request.options, "trial_time_limit_s": limit_s}
     if parsed.policy is not None and request.source and "policy" not in request.explicit:

@@ -9,14 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from automl.request.numbers import COUNT, DURATION, WORDS
+from automl.request.numbers import COUNT, DURATION, NAMED_DURATION, WORDS
 
 # An item ends where its last word ends: "20 trials/GPU", "2-fold" and "1.5" are no ends.
 _END = r"(?![\w'/%+-]|[.,:]\d)"
+# "Thanks, Bob" is signed, "Thanks, Nein" is not.
+_NO_NAME = "nein|nicht|nie|non|pas|ne|kein|keine|nur|nee|niet|nada|sin|sans|sem"
 _READ = {
     "count": f"(?P<n>{COUNT})",
     "duration": f"(?P<n>{DURATION})",
+    "named_duration": f"(?P<n>{NAMED_DURATION})",
     "number": COUNT,
+    "fraction": r"(?P<n>\d+(?:\.\d+)?)",
+    "signature": rf"(?!(?:{_NO_NAME})\b)(?-i:[A-Z][a-z]+)(?=[.!]?\s*\Z)",
     "digits": r"(?P<n>\d+)",
     "name": r"(?P<n>\w+)",
     "word": WORDS,
@@ -50,7 +55,7 @@ def forms(metrics: tuple[str, ...], names: tuple[str, ...]) -> tuple[Form, ...]:
     """Return the forms for a skill with these names whose metrics have these names in texts."""
     read = {**_READ, "metric": f"(?P<metric>{_spelt(metrics)})", "skill": _spelt(names)}
     return tuple(
-        Form(*_setting(key), re.compile(_pattern(form, read) + _END, re.IGNORECASE))
+        Form(*_setting(key), re.compile(f"(?:{_pattern(form, read)}){_END}", re.IGNORECASE))
         for key, entry in _document()["forms"].items()
         for form in (entry if isinstance(entry, str) else "||".join(entry)).split("||")
     )

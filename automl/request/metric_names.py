@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_DIRECTIONS = {**dict.fromkeys(("hi", "la", "ma"), "maximize"), **dict.fromkeys(("lo", "sm", "mi"), "minimize")}
+_DIRECTIONS = {
+    **dict.fromkeys(("hi", "la", "ma", "in", "ra"), "maximize"),
+    **dict.fromkeys(("lo", "sm", "mi", "re", "de"), "minimize"),
+    ">": "maximize",
+    ">=": "maximize",
+    "<": "minimize",
+    "<=": "minimize",
+}
 """First letters of the word before a metric -> the direction that it means."""
 _SPOKEN = {
     "delta 1": "d1",

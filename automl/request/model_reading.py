@@ -26,7 +26,8 @@ _COUNT, _AMOUNT = {"type": "integer", "minimum": 1}, {"type": "number", "exclusi
 _TEXT = {"type": "string", "minLength": 1}
 VALUES: dict[str, dict[str, Any]] = {
     "policy": {"enum": ["on", "off"]},
-    **dict.fromkeys(("trials", "gpus", "jobs"), _COUNT),
+    **dict.fromkeys(("trials", "gpus", "jobs", "patience_trials", "replicates"), _COUNT),
+    "target": {"type": "number"},
     **dict.fromkeys(("time_s", "trial_time_limit_s", "gpu_hours"), _AMOUNT),
     "gpus_per_trial": {"type": "number", "minimum": 0},
     "seed": {"type": "integer", "minimum": 0},

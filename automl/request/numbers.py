@@ -12,7 +12,9 @@ _TENS_NAMES = "twenty thirty forty fifty sixty seventy eighty ninety"
 _TENS = {word: 10.0 * value for value, word in enumerate(_TENS_NAMES.split(), 2)}
 _VALUES |= _TENS | {
     "a dozen": 12.0,
-    "a hundred": 100.0,
+    "half a dozen": 6.0,
+    "two dozen": 24.0,
+    "three dozen": 36.0,
     "a": 1.0,
     "an": 1.0,
     "half": 0.5,
@@ -23,18 +25,24 @@ _VALUES |= _TENS | {
 WORDS = "|".join(sorted(_VALUES.keys() - {"a", "an"}, key=len, reverse=True)).replace(" ", r"\s+")
 """Regular expression of the words that are numbers."""
 _DIGITS = r"(?:\d{1,3}(?:,\d{3})+(?![\d,])|\d+(?:\.(?!\d{3}(?!\d))\d+)?(?![\d,.]*\d))"
-COUNT = rf"(?:{_DIGITS}(?:\s?k(?![a-z]))?|(?:{'|'.join(_TENS)})[\s-](?:{'|'.join(list(_VALUES)[1:10])})|{WORDS})"
+_BELOW_100 = rf"(?:(?:{'|'.join(_TENS)})[\s-](?:{'|'.join(list(_VALUES)[1:10])})|{WORDS})"
+_HUNDREDS = rf"(?:an?|{'|'.join(list(_VALUES)[1:10])})\s+hundred(?:\s+(?:and\s+)?{_BELOW_100})?(?!\w)"
+COUNT = rf"(?:{_DIGITS}(?:\s?k(?![a-z]))?|{_HUNDREDS}|{_BELOW_100})"
 """Regular expression of one number, without groups; digits or words."""
 _UNIT = r"(?:hours?|hrs?|h|minutes?|mins?|seconds?|secs?|s|days?|weeks?)(?![a-z])"
 _GAP = r"(?:(?<=\d)[\s-]*|[\s-]+)"
 # "3d" and "80 m" are no times; `1h30` is: what follows hours without a unit is minutes.
 DURATION = (
     r"(?:\d+\s?h\s?\d{1,2}(?:\s?m(?:in)?)?(?![\da-z])"
+    rf"|(?:{COUNT}|an?)\s+and\s+a\s+half\s+{_UNIT}|(?:{COUNT}|an?){_GAP}{_UNIT}\s+and\s+a\s+half(?![a-z-])"
     rf"|(?:{COUNT}|an?){_GAP}{_UNIT}(?:(?:\s+and\s+|\s*){COUNT}{_GAP}{_UNIT})*)"
 )
 """Regular expression of one duration, without groups: `2h`, `1h30`, `half an hour`, `2 hours and 30 minutes`."""
+NAMED_DURATION = rf"(?:{DURATION}|{_DIGITS}\s?[dm](?![a-z]))"
+"""Regular expression of a duration beside a word for time, where `90m` and `2d` are none of anything else."""
 
-_PART = re.compile(rf"({COUNT}|an?){_GAP}({_UNIT})", re.IGNORECASE)
+_PART = re.compile(rf"({COUNT}|an?){_GAP}({_UNIT}|[dm](?![a-z]))", re.IGNORECASE)
+_AND_A_HALF = re.compile(r"\s+and\s+a\s+half", re.IGNORECASE)
 _HOURS_AND_MINUTES = re.compile(r"(\d+)\s?h\s?(\d{1,2})(?:\s?m(?:in)?)?", re.IGNORECASE)
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "d": 86400.0, "w": 604800.0}
 
@@ -45,6 +53,10 @@ def read_number(text: str) -> float:
     if plain[0].isdigit():
         thousands = 1000.0 if plain.endswith("k") else 1.0
         return float(plain.removesuffix("k").replace(",", "")) * thousands
+    hundreds, _, rest = plain.rpartition(" hundred")
+    if hundreds:
+        rest = rest.strip().removeprefix("and ")
+        return 100.0 * _VALUES[hundreds] + (read_number(rest) if rest else 0.0)
     return _VALUES[plain] if plain in _VALUES else sum(_VALUES[word] for word in plain.split())
 
 
@@ -58,4 +70,7 @@ def read_duration_s(text: str) -> float:
     """Return the seconds of a match of `DURATION`."""
     if short := _HOURS_AND_MINUTES.fullmatch(text.strip()):
         return float(short[1]) * 3600 + float(short[2]) * 60
+    if _AND_A_HALF.search(text):
+        number, unit = _PART.findall(_AND_A_HALF.sub("", text))[0]
+        return (read_number(number) + 0.5) * _SECONDS[unit[0].lower()]
     return sum(read_number(number) * _SECONDS[unit[0].lower()] for number, unit in _PART.findall(text))

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _GPUS_OF_A_MACHINE = 8
+_KNOWN = (
+    (r"\d\s*(?:-|to|or|and)\s*\d", "a range of numbers is not read: give one, the limit"),
+    (r"\d\.\d+\s*(?:x\s*)?gpus?\b(?![-\s]*(?:hour|hr|h\b))", "a part of a GPU is for each trial: 0.5 GPUs per trial"),
+)
+"""What is often meant -> what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,19 @@ def words_of(text: str) -> list[str]:
     return re.findall(r"[^\s,;:!?()\"]+", text)
 
 
+def advice_on(text: str, unread: tuple[str, ...], metrics: Mapping[str, str]) -> str:
+    """Return what to do about a clause that is not read in full, where that is known."""
+    directed = [
+        f"{name} is to be {direction}d"
+        for name, direction in metrics.items()
+        for part in unread
+        if " " in part and name.rpartition("/")[2].lower() in part.lower().split()
+    ]
+    if directed:
+        return f"a metric has its own direction: {', '.join(dict.fromkeys(directed))}"
+    return next((advice for form, advice in _KNOWN if re.search(form, text, re.IGNORECASE)), "")
+
+
 def contradictions(
     policy: str | None, values: Mapping[str, Any], phrases: Mapping[str, Phrase]
 ) -> tuple[Question, ...]:
@@ -63,7 +81,7 @@ def contradictions(
 
 
 def _of_policy(policy: str | None, values: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
-    about_search = {"trials", "jobs", "sampler", "scheduler"} & set(values)
+    about_search = {"trials", "jobs", "sampler", "scheduler", "patience_trials", "replicates"} & set(values)
     if policy == "off" and not all(values[name] == 1 for name in about_search):
         yield from ((("policy", name), "") for name in sorted(about_search))
 

@@ -7,14 +7,14 @@ that is said is passed over: no negation, no limit, no other setting, no other l
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from automl.duration import format_duration
-from automl.request.grammar import forms
+from automl.request.grammar import forms, is_of_kind
 from automl.request.metric_names import metric_named, spoken_names
 from automl.request.numbers import is_one_duration, read_duration_s, read_number
-from automl.request.questions import Phrase, Question, contradictions
+from automl.request.questions import Phrase, Question, advice_on, contradictions, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -29,7 +29,10 @@ _SPACE = re.compile(r"[^\S\n]+")
 _BREAK = re.compile(r"[,;:!?\n]|[.](?=\s|$)|[-*\u2022](?=\s)")
 _WORD = re.compile(r"[^\s,;:!?()]*[^\s,;:!?().]|\S")
 _BARE_EACH = re.compile(r"each(?: limited.*)?|.*(?:each|apiece)", re.IGNORECASE | re.DOTALL)
-_BARE_WITH = re.compile(r"with (?!.*(?:budget|limit|total))", re.IGNORECASE | re.DOTALL)
+_BARE_SHARE = re.compile(r"\S+ per \w+", re.IGNORECASE)
+_BARE_WITH = re.compile(
+    r"(?:with|by|using|running|doing|trying) (?!.*(?:budget|limit|total))", re.IGNORECASE | re.DOTALL
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +81,8 @@ def parse_request(text: str, *, metrics: Mapping[str, str], names: tuple[str, ..
     for clause in _clauses(_in_context(_scan(plain, metrics, names))):
         unread = tuple(item.text for item in clause if item.name == "unread")
         if unread:  # what else stands in the clause may be negated, limited or made into something else by it
-            questions.append(Question(text=" ".join(item.text for item in clause), unread=unread))
+            said = " ".join(item.text for item in clause)
+            questions.append(Question(text=said, unread=unread, advice=advice_on(said, unread, metrics)))
             continue
         for item in clause:
             if item.value is None:
@@ -101,7 +105,11 @@ def _scan(text: str, metrics: Mapping[str, str], names: tuple[str, ...]) -> Iter
             match, form = max(fitting, key=lambda pair: pair[0].end())
             value = _value(form.name, form.value, match, metrics)
             name = form.name if value is not None or form.name not in _READ else "unread"
-            yield _Item(name, position, " ".join(match[0].split()), value, form.is_alone)
+            if name == "signature" and is_of_kind(words_of(match[0])[-1], ("search", "setting", "limit")):
+                name = "unread"
+            item = _Item(name, position, " ".join(match[0].split()), value, form.is_alone)
+            metric = metric_named(match, metrics) if name == "target" else None
+            yield from (replace(item, name="metric", value=metric), item) if metric else (item,)
         elif match := _BREAK.match(text, position):
             yield _Item("break", position, match[0])
         elif match := _WORD.match(text, position):
@@ -121,7 +129,8 @@ def _in_context(items: Iterator[_Item]) -> Iterator[_Item]:
             is_rate = last in _AMOUNTS and item.text.lower().startswith(("a ", "an "))
             is_each = _BARE_EACH.fullmatch(item.text) and amount not in {"", "trials", "jobs"}
             is_of_each = last == "trials" and item.name == "time_s" and _BARE_WITH.match(item.text)
-            is_unread = bool(is_alone or is_rate or is_each or is_of_each)
+            is_share = _BARE_SHARE.fullmatch(item.text) and item.name == "gpus_per_trial" and amount != "gpus"
+            is_unread = bool(is_alone or is_rate or is_each or is_of_each or is_share)
             amount = item.name
         elif item.name == "data":
             is_unread = is_alone
@@ -145,8 +154,10 @@ def _value(name: str, fixed: str, match: re.Match[str], metrics: Mapping[str, st
     """Return what a form says; None where it names no setting, or no value that can be."""
     if name == "metric":
         return metric_named(match, metrics)
+    if name == "target" and metric_named(match, metrics) is None:
+        return None
     if fixed:
-        return fixed if name == "policy" else float(fixed)
+        return fixed if name in {"policy", "warm_start"} else float(fixed)
     return _READ[name](match) if name in _READ else None
 
 
@@ -171,12 +182,13 @@ def _limit(match: re.Match[str]) -> Value | None:
 
 
 _READ: dict[str, Callable[[re.Match[str]], Value | None]] = {
-    **dict.fromkeys(("trials", "gpus", "jobs"), _count),
+    **dict.fromkeys(("trials", "gpus", "jobs", "patience_trials", "replicates"), _count),
     "time_s": _limit,
     "trial_time_limit_s": _limit_each,
     **dict.fromkeys(("sampler", "scheduler", "metric"), lambda match: match["n"].lower()),
     "gpus_per_trial": _share,
     "gpu_hours": lambda match: read_number(match["n"]) or None,
+    "target": lambda match: float(match["n"]),
     "seed": lambda match: float(match["n"]),
 }
 """Setting -> its value in a match."""
@@ -193,4 +205,5 @@ def meaning_of(name: str, value: Value, metrics: Mapping[str, str] | None = None
         return f"{value:g} GPUs for each trial" if value else "training on the CPU"
     plural = "" if value == 1 else "s"
     words = {"trials": f"trial{plural}", "gpus": f"GPU{plural} in all", "jobs": "at once", "gpu_hours": "GPU hours"}
+    words |= {"patience_trials": "trials without improvement", "replicates": f"replicate{plural} of the best"}
     return f"{value:g} {words[name]}" if name in words else f"{name} {value:g}"

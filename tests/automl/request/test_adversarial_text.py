@@ -106,8 +106,8 @@ PLAIN: dict[str, tuple[str | None, dict[str, Any]]] = {
     "Train the network once on my basement scans": ("off", {}),
 }
 """Sentence -> policy and settings; one that names neither says nothing about them."""
-STOPPED = """for 12 epochs|epochs: 20|train 5 epochs, 10 trials|target d1 of 0.95|stop when d1 reaches 0.9|patience 3
-    |give up after 5 trials without improvement|use the TPE algorithm|use bayesian optimization|with hyperband
+STOPPED = """for 12 epochs|epochs: 20|train 5 epochs, 10 trials
+    |use the TPE algorithm|use bayesian optimization|with hyperband
     |set lr to 1e-4|learning rate between 1e-6 and 1e-3|batch size of 16|batch 16|weight decay 0.01
     |use a cosine schedule|with AdamW|crop size 518|image size 224x224|use bf16|mixed precision|encoder vits
     |vit-large backbone|freeze the encoder|use the small model|warmup of 2 epochs|early stopping|dropout 0.1
@@ -134,7 +134,7 @@ STOPPED = """for 12 epochs|epochs: 20|train 5 epochs, 10 trials|target d1 of 0.9
     |there are 4 GPUs, leave 2 free|all but one GPU|every GPU except the first|2 hours is not enough
     |more than 2 hours|at least 20 trials|20 trials or more|20 trials at least|two or three trials|20-30 trials
     |about an hour or two|half the trials of last time|twice as many trials as GPUs|20% of the budget
-    |a hundred and one trials|one hundred trials|a thousand trials|1e3 trials|20 000 trials|1.000 trials|2,5 hours
+    |a thousand trials|1e3 trials|20 000 trials|1.000 trials|2,5 hours
     |2:30 hours|150 min per GPU hour|3 trials per hour|30 s per epoch|1 GPU per 2 trials|2 trials per GPU
     |one trial per GPU|4x2 GPUs|GPUs 0 and 1|GPU 0|use GPU number 3|cuda:1|trial 20|after trial 20 stop
     |the first 20 trials on one GPU|20 trials, then 30 more trials|20 trials for lr, 10 for the rest
@@ -150,20 +150,26 @@ STOPPED = """for 12 epochs|epochs: 20|train 5 epochs, 10 trials|target d1 of 0.9
     |first train once, then search|train once or twice|train it twice|train five times|one training for each GPU
     |not on my GPU|anywhere but the GPU|no GPU if possible|preferably 2 GPUs|2 GPUs if they are free
     |ideally 20 trials|something like 20 trials|roughly 20 trials|nearly 3 hours|20ish trials|20+ trials|<20 trials
-    |>= 20 trials|20 trials/GPU|20 trials x 2|2x20 trials|twenty-odd trials|a score of trials|half a dozen trials
+    |>= 20 trials|20 trials/GPU|20 trials x 2|2x20 trials|twenty-odd trials|a score of trials
     |a couple trials|trials 20|20 trials?|maybe 20 trials|20 trials, no, 30|20, I mean 30 trials|20 trials (or 30)
     |twenty 20 trials|one trial of 20|20th trial|top 20 trials|20 trials every hour|20 trials daily|20 trials a day
     |an hour a day|3 hours each day|2 hours from now|in 2 hours start 20 trials|wait 2 hours|start after 2 hours
     |20 trials but 30 if there is time|time: 2|gpus 4|gpus: all|gpu: yes|minimise d1|maximise abs rel
     |best d1 but also abs rel|best of d1 and rmse|not d1 but rmse|ignore d1|anything but d1|d1|val/d1|worst d1
     |maximize rmse|minimize val/d1|best possible everything|seed 3 or 4|seed three|random seed|any seed|sampler tpe
-    |Turn on AutoML and stop after 4 hours|Please run a search over the learning rates for 2 hours
-    |a single training is enough|no GPU limit, 20 trials|Use AutoML without a GPU limit|use the CPU time
+    |Please run a search over the learning rates for 2 hours
+    |no GPU limit, 20 trials|Use AutoML without a GPU limit|use the CPU time
     |without any GPU budget, tune the hyperparameters|use AutoML with the vits model|train with a frozen network
     |use AutoML with a mixed precision model|I want to go with an untuned model|train my model using SGD network
     |let AutoML go|get AutoML to go from this run|all we need is training|2 GPUs with 3 hours each
     |let go of the search|train as is|train the model as it is|run with my settings
     |use the configuration as is|use these parameters and train|train with these hyperparameters
+    |20 trials x 2 hours|20 trials running 2 hours|start the search after 2 hours|run once per day
+    |Thanks, Search|Thanks, Nicht
+    |if d1 > 0.9, stop|d1 < 0.9|patience 5 epochs|no need for search|20 trials, 1 per trial|1 per trial|lower the d1
+    |do not stop after 20 trials|train with defaults, then search|don't train with defaults
+    |don't run once|not a single run
+    |train only at night|train only the encoder|search is on, not off|20 tries per GPU|sorry|soon|android trials
     |use AutoML on the test data|train on the validation images|tune on a subset of my data"""
 """A setting that is not read, a negation, a rate, a deadline, to run nothing: each is a question."""
 FOREIGN = """20 Versuche auf 2 GPUs|h\xf6chstens zwei Stunden|ohne Hyperparametersuche, nur trainieren|kein Tuning bitte

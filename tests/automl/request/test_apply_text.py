@@ -48,6 +48,32 @@ def test_a_question_names_the_words_and_the_commands_to_choose_from() -> None:
     assert problem.fix.count("automl run --skill depth_net_mono --policy ") == 2
 
 
+@pytest.mark.parametrize(
+    ("text", "fix"),
+    [
+        ("lowest d1", "a metric has its own direction: val/d1 is to be maximized"),
+        ("3.5 GPUs", "a part of a GPU is for each trial: 0.5 GPUs per trial"),
+        ("10-20 trials", "a range of numbers is not read: give one, the limit"),
+        ("lange suchen", "to search with a limit: automl run --skill depth_net_mono --policy on --trials 20; to train"),
+        ("not 20 trials", "say it in plain forms"),
+        ("sorry", "to search with a limit: automl run --skill depth_net_mono --policy on --trials 20; to train"),
+    ],
+)
+def test_the_advice_answers_the_question(text: str, fix: str) -> None:
+    (problem,) = request_problems(request(text, {}), load_skill("depth_net_mono"))
+
+    assert problem.fix.startswith(fix)
+    assert f'"{text}"' in problem.found
+
+
+def test_target_patience_replicates_and_warm_start_are_settings_of_the_study() -> None:
+    text = "stop when d1 reaches 0.95, patience 5, 3 replicates, no warm start"
+    applied, _, _ = apply_request_text(request(text, {}), load_skill("depth_net_mono"))
+
+    assert (applied.metric, applied.target, applied.patience_trials) == ("val/d1", 0.95, 5)
+    assert (applied.replicates, applied.warm_start) == (3, ())
+
+
 def test_no_value_is_taken_from_a_clause_that_is_not_read_in_full() -> None:
     _, parsed, _ = apply_request_text(request("not 20 trials, 2 hours", {}), load_skill("depth_net_mono"))
 

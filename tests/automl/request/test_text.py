@@ -128,11 +128,10 @@ def test_these_sentences_ask_for_a_search(text: str) -> None:
 
 POLICY_QUESTIONS = """do not turn off AutoML|never skip the HPO|don't disable AutoML|no HPO budget was given
     |AutoML off is not what I want|HPO isn't needed|no need for HPO
-    |AutoML is not necessary here|hyperparameter tuning is not required
     |forget the tuning|AutoML can wait|train it the old-fashioned way|simply train it|train normally
     |we already tuned this, use the defaults|search everything but skip the loop later|Is AutoML on?
     |Should I use AutoML?|plain training with 20 trials|no HPO for the encoder|use AutoML, no HPO
-    |no HPO with more than 20 trials|stop after 20 trials|tune it, unless it takes long|spare me the search
+    |no HPO with more than 20 trials|tune it, unless it takes long|spare me the search
     |rather than tuning, train|instead of AutoML train it|search, or train once|hands off the hyperparameters
     |Bitte ohne Suche trainieren|keine Hyperparametersuche|nur trainieren, nicht suchen|ich m\u00f6chte kein AutoML
     |entra\u00eene le mod\u00e8le sans recherche|pas d'AutoML|sans optimisation|ne cherche pas
@@ -142,9 +141,9 @@ POLICY_QUESTIONS = """do not turn off AutoML|never skip the HPO|don't disable Au
 VALUE_QUESTIONS = """at least two hours|0 trials|2.5 trials|-5 trials|every 2 hours|GPU 3|8 gpus per node|10 epochs
     |train for 50 epochs|stop after 5 epochs without improvement|best d1 and lowest rmse|lowest d1|a few trials
     |use sampler tpe|20 trials of 5 epochs each|use 2 nodes|2 hours per GPU|1 GPU hour per trial|2 trials / hour
-    |20 trails|twnety trials 5|overnight|until 5pm|all GPUs|batch size 8|lr between 1e-5 and 1e-3|patience of 5
+    |20 trails|twnety trials 5|overnight|until 5pm|all GPUs|batch size 8|lr between 1e-5 and 1e-3
     |tune the batch size|tune only the learning rate|20 Versuche|20 essais|20 pruebas|between 10 and 20 trials
-    |5-10 trials|a couple of hours|use half the GPUs|twenty trials, thirty trials|an hour and a half
+    |5-10 trials|a couple of hours|use half the GPUs|twenty trials, thirty trials
     |4 nodes with 8 GPUs each|max depth 80 m|no time limit of 2 hours|target 0.9|unlimited time|resolution of 518
     |not 20 trials but 10|instead of 20 trials 10|weight decay 0.1|two hourss"""
 
