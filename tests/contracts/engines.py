@@ -142,10 +142,10 @@ def write_image(archive: Path) -> None:
     """Write the image's file system."""
     library = Path(sysconfig.get_path("stdlib"))
     interpreter = Path(sys.executable).resolve()
-    needed = _shared_libraries(interpreter)
+    needed = shared_libraries(interpreter)
     for module in (library / "lib-dynload").glob("*.so"):
         if not _UNUSED_MODULE.match(module.name):
-            needed |= _shared_libraries(module)
+            needed |= shared_libraries(module)
     with tarfile.open(archive, "w") as tar:
         tar.add(library, f"opt/python/lib/{library.name}", filter=_slim)
         tar.add(Path(yaml.__file__).parent, f"opt/python/lib/{library.name}/yaml", filter=_slim)
@@ -160,7 +160,8 @@ def write_image(archive: Path) -> None:
         tar.addfile(scratch)
 
 
-def _shared_libraries(file: Path) -> set[Path]:
+def shared_libraries(file: Path) -> set[Path]:
+    """Return the files of the libraries that a program or a library is linked with."""
     answer = subprocess.run(["ldd", str(file)], capture_output=True, text=True, check=False).stdout  # noqa: S607 # of the C library
     return {Path(found) for found in re.findall(r"(/\S+) \(0x", answer)}
 
