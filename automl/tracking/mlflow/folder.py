@@ -92,6 +92,7 @@ class UploadState:
         experiment_id: The experiment's id there; None before the first contact.
         problem: Why the server did not take the last part of the log; empty if it did.
         model: The last version that was registered, and whether it became the champion.
+        has_view: Whether the experiment has the tag that the study's view in the web interface is read from.
     """
 
     position: int = 0
@@ -102,6 +103,7 @@ class UploadState:
     experiment_id: str | None = None
     problem: str = ""
     model: str = ""
+    has_view: bool = False
 
 
 class MlflowFolder:

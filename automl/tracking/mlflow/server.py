@@ -19,6 +19,7 @@ from automl.errors import ConfigurationError, LaunchError, Problem
 from automl.tracking.mlflow.folder import MlflowFolder
 from automl.tracking.mlflow.moved import follow_move
 from automl.tracking.mlflow.uri import ARTIFACTS, default_tracking_uri, sqlite_file
+from automl.tracking.mlflow.view import view_page
 from automl.tracking.mlflow.writer import QUIET_ENVIRONMENT
 
 if TYPE_CHECKING:
@@ -43,15 +44,19 @@ def server_url(port: int) -> str:
 def comparison_url(server: str, study: StudyPaths, tracking_uri: str) -> str:
     """Return the address of MLflow's comparison of a study's trials on a server that shows a store.
 
-    It is that of the experiment's runs if no trial was sent there yet, the start page if the study is unknown there.
+    It is the study's own view where the store has it (`automl.tracking.mlflow.view`), else MLflow's of the runs. It is
+    that of the experiment's runs if no trial was sent there yet, the start page if the study is unknown there.
     """
-    state = MlflowFolder(study).load_state(tracking_uri)
+    folder = MlflowFolder(study)
+    state = folder.load_state(tracking_uri)
     runs = [run_id for key, run_id in state.run_ids.items() if key.isdigit()][:_MAX_COMPARED]
     page = server.rstrip("/") + "/"
     if state.experiment_id is None:
         return page
     if not runs:
         return f"{page}#/experiments/{state.experiment_id}/runs"
+    if state.has_view:
+        return page + view_page(state.experiment_id, folder.study_id)
     query = urlencode({"runs": json.dumps(runs), "experiments": json.dumps([state.experiment_id])}, quote_via=quote)
     return f"{page}#/compare-runs?{query}"
 

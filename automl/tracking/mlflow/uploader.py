@@ -26,6 +26,7 @@ from automl.tracking.mlflow.files import files_of
 from automl.tracking.mlflow.new_store import first_touch_lock
 from automl.tracking.mlflow.projection import OF_FILES, STUDY_RUN, Projection, Upload, UploadKind
 from automl.tracking.mlflow.uri import artifact_root
+from automl.tracking.mlflow.view import view_tag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,7 +74,8 @@ class Uploader:
         self._begin()
 
     def _begin(self) -> None:
-        self._projection = Projection(read_plan(self._folder.study), self._folder.study)
+        self._plan = read_plan(self._folder.study)
+        self._projection = Projection(self._plan, self._folder.study)
         for entry in read_log(self._folder.study.events_file, is_strict=True):
             if entry.end > self.state.position:
                 break
@@ -217,6 +219,21 @@ class Uploader:
             client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()], synchronous=True)
         with self.lock:
             self.state.run_ids[upload.run] = run_id
+            self.save()
+        if upload.run == STUDY_RUN:
+            self._set_view(client)
+
+    def _set_view(self, client: MlflowClient) -> None:
+        """Store how the web interface shows the study; a server that refuses it shows MLflow's own comparison."""
+        try:
+            client.set_experiment_tag(self.experiment_id, *view_tag(self._plan, self.study_id))
+        except MlflowException as error:
+            if not is_refusal(error):
+                raise
+            logger.warning("the view of the study was refused: %s", error)
+            return
+        with self.lock:
+            self.state.has_view = True
             self.save()
 
     def run_id(self, run: str) -> str:

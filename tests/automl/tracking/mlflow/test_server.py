@@ -60,6 +60,12 @@ def test_the_comparison_shows_the_trials_of_one_study(tmp_path: Path) -> None:
     url = comparison_url(server, study, uri)
     assert unquote(url) == 'http://127.0.0.1:5000/#/compare-runs?runs=["bbb", "ccc"]&experiments=["3"]'
 
+    state = UploadState(run_ids={"study": "aaa", "0000": "bbb"}, experiment_id="3", has_view=True)
+    folder.save_state(uri, state)
+
+    query = f"compareRunsMode=CHART&workflowType=machine_learning&viewStateShareKey={folder.study_id}"
+    assert comparison_url(server, study, uri) == f"http://127.0.0.1:5000/#/experiments/3/runs?{query}"
+
 
 @pytest.mark.slow
 def test_the_server_answers_until_it_is_interrupted(tmp_path: Path) -> None:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from automl.storage.paths import StudyPaths
+from automl.storage.plan_document import read_plan
 from automl.study.events import FileAttached
 from automl.tracking.mlflow.folder import MlflowFolder
+from automl.tracking.mlflow.names import stored_name
 from automl.tracking.mlflow.uri import default_tracking_uri
+from automl.tracking.mlflow.view import view_tag
 from tests.automl.study.examples import study_started
 from tests.automl.tracking.mlflow.events import append, measured, trial_started
 from tests.automl.tracking.synthetic import RESULTS, tell
@@ -223,3 +227,31 @@ def test_names_that_no_event_should_hold_hold_nothing_back(study: StudyPaths, ur
     metrics = client.get_run(one.state.run_ids["0000"]).data.metrics
     assert sorted(metrics.values()) == [0.1, 0.2, 0.3, 0.4, 0.5]
     assert not (study.mlflow / "rejected.jsonl").exists()
+
+
+def test_the_experiment_has_the_view_of_the_study(study: StudyPaths, uri: str) -> None:
+    one = send_all(study, uri)
+    client = one.connect()
+
+    view = json.loads(client.get_experiment(one.experiment_id).tags[f"mlflow.sharedViewState.{one.study_id}"])
+
+    (chart,), (section,) = view["compareRunCharts"], view["compareRunSections"]
+    plan = read_plan(study)
+    assert one.state.has_view
+    assert chart["selectedParams"] == [stored_name(parameter.path) for parameter in plan.space.parameters]
+    assert chart["selectedMetrics"] == [plan.objective.metric, "automl.best"]
+    assert chart["metricSectionId"] == section["uuid"]
+    shown = client.search_runs([one.experiment_id], view["searchFilter"])
+    assert [run.info.run_id for run in shown] == [one.state.run_ids["0000"]]
+
+
+def test_a_view_with_more_parameters_than_a_tag_holds_has_the_first_ones(study: StudyPaths) -> None:
+    plan = read_plan(study)
+    (first, *_) = plan.space.parameters
+    many = tuple(replace(first, path=f"train.parameter_{number}") for number in range(300))
+
+    _, text = view_tag(replace(plan, space=replace(plan.space, parameters=many)), "id")
+
+    names = json.loads(text)["compareRunCharts"][0]["selectedParams"]
+    assert names == [parameter.path for parameter in many[: len(names)]]
+    assert 4900 < len(text) <= 5000
