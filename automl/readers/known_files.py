@@ -14,23 +14,20 @@ They count where a trainer writes no status file and the skill names no metric f
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from automl.readers.epochs import counted_from_one
-from automl.readers.metric_file import MetricFileReader
 from automl.readers.names import find_name
-from automl.readers.status_file import walk
+from automl.readers.searched_files import SearchedFiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from automl.readers.metric_file import MetricFileReader
     from automl.study.trial import Measurement
 
-_DEEPEST_FOLDER = 5
-_SEARCH_INTERVAL_S = 1.0
 _BEST_SCORE = "best_score"
 
 
@@ -48,39 +45,20 @@ _NAMES = {"metrics.csv", "results.csv", "trainer_state.json", "best_score.json",
 
 
 @dataclass(slots=True)
-class KnownFilesReader:
+class KnownFilesReader(SearchedFiles):
     """Reads every known metric file below a trial's directory while it grows.
 
     Attributes:
-        directory: The trial directory.
         objective: Name of the objective, which ``best_score.json`` need not name.
         has_status: Returns whether a status file exists.
     """
 
-    directory: Path
     objective: str
     has_status: Callable[[], bool]
-    _files: dict[Path, MetricFileReader] = field(default_factory=dict)
-    _first: dict[Path, int] = field(default_factory=dict)
-    _next_search_s: float = 0.0
+    _first: dict[Path, int] = field(default_factory=dict, init=False)
 
-    @property
-    def has_files(self) -> bool:
-        """Whether a known file was found."""
-        return bool(self._files)
-
-    def read(self) -> list[Measurement]:
-        """Return what is new in the files."""
-        now_s = time.monotonic()
-        if now_s >= self._next_search_s:
-            self._search()
-            self._next_search_s = now_s + _SEARCH_INTERVAL_S
-        return self._collect(lambda reader: reader.read())
-
-    def finish(self) -> list[Measurement]:
-        """Return what is new in the files; call it when the writer has ended."""
-        self._search()
-        return self._collect(lambda reader: reader.finish())
+    def _is_named(self, name: str) -> bool:
+        return name in _NAMES
 
     def _collect(self, read: Callable[[MetricFileReader], Iterable[Measurement]]) -> list[Measurement]:
         if self.has_status():
@@ -102,10 +80,3 @@ class KnownFilesReader:
         if find_name(values, self.objective) is None and _BEST_SCORE in values:
             values[self.objective] = values[_BEST_SCORE]
         return replace(measurement, values=values)
-
-    def _search(self) -> None:
-        found = walk(self.directory, deepest=_DEEPEST_FOLDER)
-        known = {folder / name for folder, _, files in found for name in files if name in _NAMES}
-        for path in sorted(known - self._files.keys()):
-            if not path.is_symlink():
-                self._files[path] = MetricFileReader(self.directory, str(path.relative_to(self.directory)))
