@@ -157,17 +157,12 @@ def sample_findings(plan: StudyPlan, data: Mapping[str, str]) -> Iterator[Findin
         yield good("samples", f"{found}: {samples // (batch * devices)} steps an epoch")
 
 
-def finite_findings(values: JsonValue, path: str = "") -> Iterator[Finding]:
+def finite_findings(values: JsonValue) -> Iterator[Finding]:
     """Refuse numbers of a spec that are not finite: neither the plan of a study nor a status file can hold them."""
-    if isinstance(values, dict):
-        for key, child in values.items():
-            yield from finite_findings(child, f"{path}.{key}" if path else key)
-    elif isinstance(values, list):
-        for place, child in enumerate(values):
-            yield from finite_findings(child, f"{path}[{place}]")
-    elif isinstance(values, float) and not math.isfinite(values):
-        fix = f"set a number with --set {path}=..., or null for none"
-        yield bad(f"spec {path}", str(values), expected="a finite number", fix=fix)
+    for path, value in _scalars(values):
+        if isinstance(value, float) and not math.isfinite(value):
+            fix = f"set a number with --set {path}=..., or null for none"
+            yield bad(f"spec {path}", str(value), expected="a finite number", fix=fix)
 
 
 def numbers(values: dict[str, JsonValue], name: str) -> Iterator[tuple[str, int]]:
@@ -189,13 +184,18 @@ def _batch(plan: StudyPlan) -> int | None:
     return next((v for v in values if isinstance(v, int) and not isinstance(v, bool) and v > 0), None)
 
 
-def _texts(value: JsonValue, path: str = "") -> Iterator[tuple[str, str]]:
+def _texts(values: JsonValue) -> Iterator[tuple[str, str]]:
     """Yield (parameter path, text) of every text in a spec, those in lists included."""
-    if isinstance(value, str) and value:
-        yield path, value
-    elif isinstance(value, dict):
+    return ((path, value) for path, value in _scalars(values) if isinstance(value, str) and value)
+
+
+def _scalars(value: JsonValue, path: str = "") -> Iterator[tuple[str, JsonValue]]:
+    """Yield (parameter path, value) of every value in a spec that holds no others, those in lists included."""
+    if isinstance(value, dict):
         for key, child in value.items():
-            yield from _texts(child, f"{path}.{key}" if path else key)
+            yield from _scalars(child, f"{path}.{key}" if path else key)
     elif isinstance(value, list):
         for index, child in enumerate(value):
-            yield from _texts(child, f"{path}[{index}]")
+            yield from _scalars(child, f"{path}[{index}]")
+    else:
+        yield path, value
