@@ -43,7 +43,7 @@ def test_a_fine_tuning_of_depth_tries_the_published_rates_after_the_template_and
     others = plan.first_trials[0].items() - plan.first_trials[1].items()
     assert {path for path, _ in others} == {"train.optim.lr"}
     assert plan.first_origins[1].kind is OriginKind.RECIPE
-    assert "recipe of Depth Anything V2 (arXiv:2406.09414)" in plan.reasons[-1]
+    assert "recipe of Depth Anything V2 (arXiv:2406.09414, section 7.1)" in plan.reasons[-1]
 
 
 @pytest.mark.parametrize(
