@@ -11,6 +11,7 @@ import logging
 import os
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 from automl.errors import LaunchError, Problem
@@ -23,7 +24,7 @@ from automl.tracking.base import Tracker
 from automl.tracking.mlflow.folder import MlflowFolder
 from automl.tracking.mlflow.projection import STUDY_RUN
 from automl.tracking.mlflow.uri import without_password
-from automl.tracking.mlflow.writer import QUIET_ENVIRONMENT, URI_VARIABLE
+from automl.tracking.mlflow.writer import BUSY_LIMIT_S, QUIET_ENVIRONMENT, URI_VARIABLE, sending_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _DELAY_S = 15.0
+_TURN_POLL_S = 0.2
 CLOSE_LIMIT_S = 30.0
 SYNC_LIMIT_S = 600.0
 """For whoever has asked for the record."""
@@ -157,7 +159,8 @@ def sync(study: StudyPaths, tracking_uri: str, experiment: str, *, timeout_s: fl
         What MLflow refused for good, each with the reason.
 
     Raises:
-        LaunchError: the study has not begun, or something was not sent or not stored; each with its cause.
+        LaunchError: the study has not begun, another process sends it for longer than a few seconds, or something was
+            not sent or not stored; each with its cause.
         ConfigurationError: a file of a study of an earlier version cannot be read.
     """
     if not study.events_file.is_file():
@@ -166,6 +169,7 @@ def sync(study: StudyPaths, tracking_uri: str, experiment: str, *, timeout_s: fl
         raise LaunchError("there is nothing to send", [problem])
     upgrade_log(study)  # positions are those of the log that a resume continues
     folder = MlflowFolder(study)
+    _await_turn(folder)
     _finish(start_writer(folder, tracking_uri, experiment), timeout_s)
     if missing := folder.missing(tracking_uri):
         expected = "a server, and a store of artifacts, that take all of it"
@@ -176,11 +180,37 @@ def sync(study: StudyPaths, tracking_uri: str, experiment: str, *, timeout_s: fl
     return folder.refused(tracking_uri)
 
 
-def _finish(writer: subprocess.Popen[bytes] | None, timeout_s: float, *, grace_s: float = 1.0) -> None:
-    if writer is None:
+def _await_turn(folder: MlflowFolder) -> None:
+    """Wait for another process that sends the study, such as the writer of its run.
+
+    Raises:
+        LaunchError: it goes on for longer than a few seconds.
+    """
+    if (process := sending_process(folder)) is None:
         return
+    logger.warning("process %s is sending this record now; waiting for it", process)
+    deadline = time.monotonic() + BUSY_LIMIT_S
+    while (process := sending_process(folder)) is not None:
+        if time.monotonic() > deadline:
+            found, expected = f"process {process} is sending it now", "no other process that sends it"
+            fix = "wait until it has ended, then sync again; while a study runs, its run sends the record"
+            problem = Problem(where=str(folder.study.root), found=found, expected=expected, fix=fix)
+            raise LaunchError("the record is being sent already", [problem])
+        time.sleep(_TURN_POLL_S)
+
+
+def _finish(writer: subprocess.Popen[bytes] | None, timeout_s: float, *, grace_s: float = 1.0) -> None:
+    """Let a writer send what is left for so long, and wait for its end.
+
+    Its standard input stays open meanwhile: once that is closed, this process is dead, and the writer ends at once.
+    """
+    if writer is None or writer.stdin is None:
+        return
+    with contextlib.suppress(OSError):  # it has ended
+        writer.stdin.write(f"finish {timeout_s}\n".encode())
     try:
-        writer.communicate(f"finish {timeout_s}\n".encode(), timeout=timeout_s + grace_s)
+        writer.wait(timeout_s + grace_s)
     except subprocess.TimeoutExpired:
         writer.kill()
-        writer.communicate()
+        writer.wait()
+    writer.stdin.close()

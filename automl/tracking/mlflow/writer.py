@@ -2,9 +2,9 @@
 
 A process of its own, because importing MLflow holds the interpreter for seconds and its first contact with a store
 prints and migrates. It has a low priority, so it does not take a core from a trial. The parent controls it through its
-standard input: ``finish SECONDS`` means to send what is left, then end; end of file without it means that the parent
-died, and the writer ends at once (the next start continues at the saved position). With DELAY_S it imports MLflow only
-after a line ``begin`` or after so many seconds: the first trial starts before it.
+standard input: ``finish SECONDS`` means to send what is left, then end; end of file, before or after it, means that the
+parent died, and the writer ends at once (the next start continues at the saved position). With DELAY_S it imports
+MLflow only after a line ``begin`` or after so many seconds: the first trial starts before it.
 
 Run as ``python -m automl.tracking.mlflow.writer STUDY EXPERIMENT DELAY_S``; the tracking URI comes in the environment,
 because it may hold a password and command lines are public.
@@ -28,7 +28,8 @@ from automl.storage.working_folder import leave_deleted_folder
 from automl.tracking.mlflow.folder import MlflowFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from typing import TextIO
 
     from automl.tracking.mlflow.files import FileUploader
     from automl.tracking.mlflow.uploader import Uploader
@@ -52,6 +53,8 @@ QUIET_ENVIRONMENT = {
 }
 """What MLflow reads, so that it sends no telemetry and does not wait for minutes; retrying is done here."""
 
+BUSY_LIMIT_S = 10.0
+"""So long is waited for another process that sends the same study."""
 _POLL_S = 0.1
 _RETRY_S = (0.5, 1.0, 2.0, 5.0, 15.0)
 
@@ -61,7 +64,7 @@ class _Orders:
 
     def __init__(self) -> None:
         self.begin, self.finish = threading.Event(), threading.Event()
-        self._deadline_s = float("inf")
+        self._deadline_s, self._busy_until_s = float("inf"), 0.0
         threading.Thread(target=self._listen, daemon=True).start()
 
     def is_late(self) -> bool:
@@ -71,6 +74,13 @@ class _Orders:
     def left_s(self) -> float | None:
         """Seconds until it is late; None for no limit."""
         return None if self._deadline_s == float("inf") else max(0.0, self._deadline_s - time.monotonic())
+
+    def is_over(self) -> bool:
+        """Tell whether another process that sends the study was waited for long enough after the order to finish."""
+        if not self.finish.is_set():
+            return False
+        self._busy_until_s = self._busy_until_s or time.monotonic() + BUSY_LIMIT_S
+        return self.is_late() or time.monotonic() > self._busy_until_s
 
     def wait(self, seconds: float) -> None:
         """Sleep, or less after the order to finish."""
@@ -84,30 +94,46 @@ class _Orders:
                 self._deadline_s = time.monotonic() + float(seconds)
                 self.finish.set()
             self.begin.set()  # after the deadline, which may have passed already
-            if order == "finish":
-                return
         os._exit(_UNSENT_STATUS)  # the parent died: the process ends even inside a slow request
 
 
 @contextmanager
-def only_writer(folder: MlflowFolder, *, wait_s: float) -> Iterator[None]:
+def only_writer(folder: MlflowFolder, is_over: Callable[[], bool]) -> Iterator[bool]:
     """Hold the lock of a study, so that two processes never send it at once.
 
-    Raises:
-        TimeoutError: another process held it for ``wait_s`` seconds.
+    Args:
+        folder: Of the study.
+        is_over: Tells when not to wait any longer for another process.
+
+    Yields:
+        Whether this process has the lock.
     """
     make_folder(folder.root, below=folder.study.root)
-    deadline = time.monotonic() + wait_s
-    with folder.lock_file.open("w", encoding="utf-8") as stream:
-        while True:
-            try:
-                flock(stream, LOCK_EX | LOCK_NB)
-                break
-            except BlockingIOError as error:
-                if time.monotonic() > deadline:
-                    raise TimeoutError(f"another process is sending {folder.study.root}") from error
-                time.sleep(_POLL_S)
-        yield
+    with folder.lock_file.open("a", encoding="utf-8") as stream:
+        while not (has_lock := _locks(stream)) and not is_over():
+            time.sleep(_POLL_S)
+        if has_lock:
+            stream.truncate(0)
+            stream.write(f"{os.getpid()}\n")
+            stream.flush()
+        yield has_lock
+
+
+def sending_process(folder: MlflowFolder) -> str | None:
+    """Return the number of the process that sends a study now; None if none does."""
+    try:
+        with folder.lock_file.open(encoding="utf-8") as stream:
+            return None if _locks(stream) else stream.read().strip() or "unknown"
+    except FileNotFoundError:
+        return None
+
+
+def _locks(stream: TextIO) -> bool:
+    try:
+        flock(stream, LOCK_EX | LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def collect_rarely() -> None:
@@ -130,7 +156,9 @@ def main(arguments: list[str]) -> int:
 
     collect_rarely()
     folder = MlflowFolder(StudyPaths(Path(study)))
-    with only_writer(folder, wait_s=60):
+    with only_writer(folder, orders.is_over) as has_lock:
+        if not has_lock:
+            return _UNSENT_STATUS
         uploader = Uploader(folder, tracking_uri, experiment)
         has_log = threading.Event()
         file_uploader = FileUploader(uploader, folder.study)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +19,11 @@ from automl.storage.paths import StudyPaths
 from automl.study.evaluation import RecordLocation
 from automl.study.events import Measured, ModelRegistered
 from automl.study.trial import Measurement
+from automl.tracking.mlflow import tracker as tracker_module
+from automl.tracking.mlflow.folder import MlflowFolder
 from automl.tracking.mlflow.tracker import MlflowTracker, sync
 from automl.tracking.mlflow.uri import default_tracking_uri
+from automl.tracking.mlflow.writer import only_writer
 from tests.automl.study.examples import study_started
 from tests.automl.tracking.file_tracker import FileTracker
 from tests.automl.tracking.mlflow.events import append
@@ -238,10 +244,35 @@ def test_a_server_that_is_down_loses_nothing_and_delays_nothing(tmp_path: Path, 
 def test_sending_to_a_server_that_is_down_says_so_and_what_to_do(tmp_path: Path) -> None:
     study = append(StudyPaths(tmp_path), study_started())
 
-    with pytest.raises(LaunchError, match="could not be sent") as caught:
+    with pytest.raises(LaunchError, match="does not have the whole record") as caught:
         sync(study, "http://127.0.0.1:9", "demo", timeout_s=60)
 
     assert "nothing is lost" in caught.value.problems[0].fix
+
+
+def test_a_study_that_another_process_goes_on_sending_is_refused_with_its_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = append(StudyPaths(tmp_path), study_started())
+    monkeypatch.setattr(tracker_module, "BUSY_LIMIT_S", 0.0)
+
+    with (
+        only_writer(MlflowFolder(study), lambda: True),
+        pytest.raises(LaunchError, match=f"process {os.getpid()} is sending it now"),
+    ):
+        sync(study, "http://127.0.0.1:9", "demo")
+
+
+def test_a_study_that_another_process_stops_sending_is_sent(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    study = append(StudyPaths(tmp_path), study_started())
+    held = contextlib.ExitStack()
+    held.enter_context(only_writer(MlflowFolder(study), lambda: True))
+    threading.Timer(0.5, held.close).start()
+
+    with pytest.raises(LaunchError, match="connection refused"):
+        sync(study, "http://127.0.0.1:9", "demo", timeout_s=60)
+
+    assert f"process {os.getpid()} is sending this record now; waiting for it" in caplog.text
 
 
 def test_a_study_that_has_not_begun_cannot_be_sent(tmp_path: Path) -> None:

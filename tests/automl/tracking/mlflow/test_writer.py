@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -13,26 +14,27 @@ import pytest
 from automl.storage.paths import StudyPaths
 from automl.tracking.mlflow.folder import MlflowFolder
 from automl.tracking.mlflow.tracker import start_writer
-from automl.tracking.mlflow.writer import only_writer
+from automl.tracking.mlflow.writer import only_writer, sending_process
 from tests.automl.study.examples import study_started
 from tests.automl.tracking.mlflow.events import append
 
 
 def test_two_writers_never_send_the_same_study(tmp_path: Path) -> None:
-    with (
-        only_writer(MlflowFolder(StudyPaths(tmp_path)), wait_s=0),
-        pytest.raises(TimeoutError, match="another process"),
-        only_writer(MlflowFolder(StudyPaths(tmp_path)), wait_s=0.2),
-    ):
-        pass
+    folder = MlflowFolder(StudyPaths(tmp_path))
+
+    with only_writer(folder, lambda: True) as first, only_writer(folder, lambda: True) as second:
+        assert (first, second) == (True, False)
+        assert sending_process(folder) == str(os.getpid())
 
 
 def test_the_next_writer_may_send_when_the_first_has_ended(tmp_path: Path) -> None:
-    with only_writer(MlflowFolder(StudyPaths(tmp_path)), wait_s=0):
+    folder = MlflowFolder(StudyPaths(tmp_path))
+    with only_writer(folder, lambda: True):
         pass
+    assert sending_process(folder) is None
 
-    with only_writer(MlflowFolder(StudyPaths(tmp_path)), wait_s=0):
-        assert MlflowFolder(StudyPaths(tmp_path)).lock_file.is_file()
+    with only_writer(folder, lambda: True) as has_lock:
+        assert has_lock
 
 
 def test_a_writer_has_a_working_folder_where_that_of_the_study_is_gone(
@@ -50,12 +52,14 @@ def test_a_writer_has_a_working_folder_where_that_of_the_study_is_gone(
     writer.communicate()
 
 
-def test_a_killed_study_leaves_no_writer_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_finishing", [False, True])
+def test_a_killed_study_leaves_no_writer_behind(tmp_path: Path, *, is_finishing: bool) -> None:
     append(StudyPaths(tmp_path), study_started())
     program = (
         "import time; from pathlib import Path; from automl.tracking.mlflow.tracker import start_writer;"
         "from automl.storage.paths import StudyPaths; from automl.tracking.mlflow.folder import MlflowFolder;"
         f"w = start_writer(MlflowFolder(StudyPaths(Path({str(tmp_path)!r}))), 'http://127.0.0.1:9', 'demo');"
+        f"w.stdin.write(b'finish 60\\n' if {is_finishing} else b'begin\\n');"
         "print(w.pid, flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as study:
