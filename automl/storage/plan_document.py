@@ -20,7 +20,7 @@ from automl.space.document import PlannedSpace, describe_space
 from automl.space.values import Scalar
 from automl.storage.documents import read_document, to_json, write_document
 from automl.storage.paths import find_studies
-from automl.storage.portable import made_portable, record_of_moved
+from automl.storage.portable import located, made_portable, record_of_moved, results_of_prepared
 from automl.study.causes import Origin, origin_from, origins_document
 from automl.study.cost import ObjectivePer, objective_per
 from automl.study.earlier import EarlierStudy
@@ -221,7 +221,18 @@ def read_plan(paths: StudyPaths) -> StoredPlan:
     except ConfigurationError as error:
         raise _torn_plan(paths, error.problems[0].found) from error
     uri = record_of_moved(plan.mlflow.tracking_uri, paths.root)
-    return dataclasses.replace(plan, mlflow=dataclasses.replace(plan.mlflow, tracking_uri=uri))
+    plan = dataclasses.replace(plan, mlflow=dataclasses.replace(plan.mlflow, tracking_uri=uri))
+    return plan if plan.results is not None else _of_version_before(plan, paths.root)
+
+
+def _of_version_before(plan: StoredPlan, root: Path) -> StoredPlan:
+    """Return a plan with absolute paths whose prepared data are found where its results folder lies now."""
+    prepare, data = plan.request.get("prepare") or {}, plan.request.get("data") or {}
+    before = results_of_prepared(plan.spec, data, str(prepare.get("directory", "")))
+    if before is None or before.is_dir():
+        return dataclasses.replace(plan, results=before)
+    spec = located(made_portable(plan.spec, before / root.name, before), root)
+    return dataclasses.replace(plan, spec=spec, results=root.parent)
 
 
 def _no_study(paths: StudyPaths) -> ConfigurationError:

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 _SQLITE = "sqlite:///"
+_PREPARED = "{prepared}"
 _PORTABLE = re.compile(r"\{study\}((?:/\.\.)*)(/.*)?", re.DOTALL)
 
 
@@ -53,6 +54,25 @@ def record_of_moved(tracking_uri: str, root: Path) -> str:
     beside = root.parent / file.name
     is_moved = tracking_uri.startswith(_SQLITE) and not file.is_file() and beside.is_file()
     return f"{_SQLITE}{beside}" if is_moved else tracking_uri
+
+
+def results_of_prepared(spec: Any, data: Mapping[str, str], directory: str) -> Path | None:  # noqa: ANN401 # JSON
+    """Return the results folder in which a spec names the data that its study has prepared; None if it names none.
+
+    Args:
+        spec: Of the study.
+        data: Split -> path as it was asked for, ``{prepared}`` for the folder of prepared data.
+        directory: Name of that folder below ``data`` of the results folder.
+    """
+    ends = {f"/data/{directory}{path.removeprefix(_PREPARED)}" for path in data.values() if path.startswith(_PREPARED)}
+    found: list[str] = []
+
+    def look(text: str) -> str:
+        found.extend(text.removesuffix(end) for end in ends if text.endswith(end) and text.startswith("/"))
+        return text
+
+    _with_paths(spec, look)
+    return Path(found[0]) if found else None
 
 
 def _with_paths(value: Any, change: Callable[[str], str]) -> Any:  # noqa: ANN401 # JSON

@@ -288,6 +288,13 @@ def write_prepared(results: Path, root: Path) -> StudyPlan:
     return plan
 
 
+def write_absolute(root: Path, results: Path) -> None:
+    """Write the plan of a study as version 0.1 did: with absolute paths, and without the results folder."""
+    file = root / "plan.json"
+    document = json.loads(file.read_text("utf-8").replace("{study}/..", str(results)))
+    write_document(file, {key: value for key, value in document.items() if key != "results"})
+
+
 @pytest.fixture
 def resumed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[StudyPlan, RunLocation]]:
     runs: list[tuple[StudyPlan, RunLocation]] = []
@@ -324,6 +331,24 @@ def test_a_study_outside_of_the_results_folder_finds_its_data_again(
     assert [(plan.spec.values, place.results) for plan, place in resumed] == [
         (before.spec.values, tmp_path / "results")
     ]
+
+
+@pytest.mark.parametrize(("root", "moved"), [("old/demo", True), ("old/demo", False), ("elsewhere/demo", False)])
+def test_a_study_of_version_0_1_with_prepared_data_can_move(
+    tmp_path: Path, resumed: list[tuple[StudyPlan, RunLocation]], root: str, *, moved: bool
+) -> None:
+    before = write_prepared(tmp_path / "old", tmp_path / root)
+    write_absolute(tmp_path / root, tmp_path / "old")
+    assert f"{tmp_path}/old/data/rooms/train.txt" in (tmp_path / root / "plan.json").read_text("utf-8")
+    (tmp_path / "old").mkdir(exist_ok=True)
+    (tmp_path / "old" / "mlflow.db").touch()
+    results = (tmp_path / "old").rename(tmp_path / "new") if moved else tmp_path / "old"
+
+    resume_study(results / "demo" if moved else tmp_path / root)
+
+    ((plan, place),) = resumed
+    assert str(plan.spec.values) == str(before.spec.values).replace(f"{tmp_path}/old/", f"{results}/")
+    assert (place.results, place.tracking_uri) == (results, f"sqlite:///{results}/mlflow.db")
 
 
 def test_data_that_were_exchanged_are_still_a_difference_after_a_move(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from automl.storage.portable import located, made_portable, record_of_moved
+from automl.storage.portable import located, made_portable, record_of_moved, results_of_prepared
 
 RESULTS = Path("/data/results")
 
@@ -67,3 +67,18 @@ def test_the_record_of_a_study_that_noted_its_absolute_path_is_found_beside_it_a
     (old / "mlflow.db").rename(new / "mlflow.db")
     assert record_of_moved(f"sqlite:///{old}/mlflow.db", new / "demo") == f"sqlite:///{new}/mlflow.db"
     assert record_of_moved("http://server/mlflow.db", new / "demo") == "http://server/mlflow.db"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("/old/results/data/rooms/a/train.txt", Path("/old/results")),
+        ("/old/results/data/rooms/a/other.txt", None),
+        ("/old/results/data/houses/a/train.txt", None),
+        ("results/data/rooms/a/train.txt", None),
+    ],
+)
+def test_the_results_folder_of_a_version_before_is_told_by_the_data_it_prepared(text: str, found: Path | None) -> None:
+    data = {"train": "{prepared}/a/train.txt", "val": "/mine/val.txt"}
+
+    assert results_of_prepared({"dataset": [{"train": text}], "val": "/mine/val.txt"}, data, "rooms") == found
