@@ -1,4 +1,4 @@
-"""What this machine offers to trials: CPUs and GPUs, as far as this process may use them."""
+"""What this machine offers to trials: CPUs and GPUs, as far as this process may use them; and how it reaches itself."""
 
 from __future__ import annotations
 
@@ -7,11 +7,27 @@ import os
 import shutil
 import subprocess
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _QUERY = ("--query-gpu=index,uuid,name,memory.total,memory.used,driver_version", "--format=csv,noheader,nounits")
 # A healthy nvidia-smi answers in under a second; a hanging driver must not block a plan.
 _TIMEOUT_S = 10
 _KIB = 1024
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def direct_loopback(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables with which no server on this machine is asked through a proxy; none without a proxy."""
+    if not any(name.lower().endswith("_proxy") and name.lower() != "no_proxy" for name in environment):
+        return {}
+    known = ",".join(environment.get(name, "") for name in ("no_proxy", "NO_PROXY"))
+    if known.strip(" ,") == "*":
+        return {}
+    hosts = dict.fromkeys([*(host.strip() for host in known.split(",") if host.strip()), *_LOOPBACK])
+    return dict.fromkeys(("no_proxy", "NO_PROXY"), ",".join(hosts))
 
 
 def shown_bytes(count: float) -> str:

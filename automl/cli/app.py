@@ -14,6 +14,7 @@ import os
 import select
 import signal
 import sys
+import warnings
 from pathlib import Path
 from typing import TextIO, cast
 
@@ -21,6 +22,7 @@ import click
 
 from automl.cli.terminal import VisibleStream
 from automl.errors import AutomlError, ConfigurationError, InterruptedStudyError
+from automl.machine import direct_loopback
 
 COMMANDS = {
     "init": ("init", "Write a study file for a training script, or with --skill a model skill, to go on from."),
@@ -105,6 +107,10 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(f"error: automl runs on Linux, this is {sys.platform}; use a container or a Linux machine")
     sys.stdout, sys.stderr = _usable(sys.stdout), _usable(sys.stderr)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system's Ctrl-C
+    if sys.warnoptions:
+        # What the user makes of warnings is for the trainer: one of a library of ours must not end a study.
+        warnings.simplefilter("ignore")
+    os.environ.update(direct_loopback(os.environ))
     try:
         Path.home()
     except RuntimeError:  # no HOME, and a user that the machine does not know: Ray's import needs one

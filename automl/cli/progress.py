@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.live import Live
 from rich.table import Table
 
+from automl import clock
 from automl.cli.render import console, epochs_so_far, format_assignment, format_measure, trial_line
 from automl.duration import format_duration
 from automl.errors import counted
@@ -99,14 +99,14 @@ class ProgressTracker(Tracker):
 
     def _running_table(self) -> Table:
         table = Table(box=None, show_header=False, pad_edge=False)
-        study, now, leader = self._state.started, datetime.now(UTC), self._leader()
+        study, leader = self._state.started, self._leader()
         if study is None:
             return table
         for trial in self._state.in_phase(Phase.RUNNING):
             last = trial.last_value(study.metric)
             value = format_measure(last) if last is not None else "-"
             epochs = epochs_so_far(trial.epochs, trial.max_epochs or study.max_epochs)
-            elapsed = format_duration((now - (trial.since or now)).total_seconds())
+            elapsed = format_duration(clock.seconds_since(trial.since) if trial.since else 0.0)
             assignment = format_assignment(trial.proposal.assignment)
             table.add_row(f"trial {trial.number:3d}", "running", epochs, value, elapsed, assignment)
         best = "no value yet" if leader is None else f"best {format_measure(leader.values[study.metric])}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from rich.console import Group
@@ -13,6 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from automl import clock
 from automl.cli.render import (
     STYLES,
     VisibleConsole,
@@ -38,6 +38,7 @@ from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from pathlib import Path
 
     from rich.console import Console, RenderableType
@@ -169,14 +170,14 @@ def estimate(state: StudyState, planned: int, time_s: float | None, now: datetim
     """
     known = []
     if time_s is not None and state.started_at is not None:
-        left_s = time_s - (now - state.started_at).total_seconds()
+        left_s = time_s - clock.seconds_since(state.started_at, now)
         known.append(Estimate(max(0.0, left_s), f"time limit {format_duration(time_s)}"))
     ended = state.finished
     if ended and state.started is not None:
         left, jobs = planned - len(ended), state.started.jobs
         mean_s = sum(trial.elapsed_s for trial in ended) / len(ended)
         since = [trial.since for trial in state.in_phase(Phase.RUNNING) if trial.since is not None]
-        done_s = sum(min(mean_s, (now - start).total_seconds()) for start in since)
+        done_s = sum(min(mean_s, clock.seconds_since(start, now)) for start in since)
         basis = f"{left} to go, {format_duration(mean_s)} each so far, {counted(jobs, 'slot')}"
         known.append(Estimate(max(0.0, left * mean_s - done_s) / jobs, basis))
     return min(known, key=lambda found: found.seconds or 0.0, default=Estimate(None, "no trial has ended yet"))
@@ -198,10 +199,9 @@ def _head(watched: Watched) -> Iterator[tuple[str, object]]:
     yield from earlier_rows(plan.earlier, None if state.agreement is None else state.agreement.studies)
     yield from (("notice", text) for text in state.notices[-_SHOWN_NOTICES:])
     if watched.is_running and state.started is not None and state.started_at is not None and not watched.is_over:
-        now = datetime.now(UTC)
         busy = f"{len(state.in_phase(Phase.RUNNING))} of {state.started.jobs} busy"
-        yield "slots", f"{busy}, since {format_duration((now - state.started_at).total_seconds())}"
-        left = estimate(state, planned, plan.budget.time_s, now)
+        yield "slots", f"{busy}, since {format_duration(clock.seconds_since(state.started_at))}"
+        left = estimate(state, planned, plan.budget.time_s, clock.now())
         when = "unknown" if left.seconds is None else f"about {format_duration(left.seconds)}"
         yield "ETA", f"{when} ({left.basis})"
 
@@ -213,12 +213,11 @@ def _trials(watched: Watched, rows: int) -> Table:
     for name in ("trial", "state", "epoch", metric, "time"):
         table.add_column(name, justify="left" if name == "state" else "right", no_wrap=True)
     table.add_column("values, or reason", no_wrap=True, overflow="ellipsis", ratio=1)
-    now = datetime.now(UTC)
     running = watched.state.in_phase(Phase.RUNNING)
     for trial in running:
         max_epochs = trial.max_epochs or (watched.state.started.max_epochs if watched.state.started else None)
         epochs = f"{trial.epochs} of {max_epochs}" if max_epochs else str(trial.epochs)
-        elapsed = format_duration((now - (trial.since or now)).total_seconds())
+        elapsed = format_duration(clock.seconds_since(trial.since) if trial.since else 0.0)
         last = trial.last_value(metric)
         value = "-" if last is None else format_measure(last)
         state = Text("running" if watched.is_running else "lost", style=STYLES[TrialState.RUNNING])

@@ -222,7 +222,9 @@ def _attempts(entries: Iterable[Entry], *, is_running: bool) -> pd.DataFrame:
             begun[event.trial] = time
         elif isinstance(event, TrialEnded) and event.result.number in begun:
             trial, state = event.result.number, event.result.state.lower()
-            ended.append({"trial": trial, "state": state, "start": begun.pop(trial), "end": time})
+            start = begun.pop(trial)
+            ended.append({"trial": trial, "state": state, "start": start, "end": max(start, time)})
     state = "running" if is_running else "interrupted"
-    ended += [{"trial": trial, "state": state, "start": start, "end": time} for trial, start in begun.items()]
+    rows = ({"trial": trial, "start": start, "end": max(start, time or start)} for trial, start in begun.items())
+    ended += [{"state": state, **row} for row in rows]
     return pd.DataFrame(ended, columns=["trial", "state", "start", "end"]).sort_values("start", ignore_index=True)

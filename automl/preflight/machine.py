@@ -26,7 +26,13 @@ _LEAST_SHM = 128 * _MIB
 _SHM_PER_TRIAL = 1 * _GIB
 _LEAST_FILES = 256
 _FILES_PER_TRIAL = 512
-_LEAST_PROCESSES = 512
+# Ray's own file for objects has 100 MB; checkpoints come on top.
+_LEAST_FILE = 256 * _MIB
+_SCARCE_FILE = 5 * _GIB
+# Threads of Ray and of the study itself, and of the worker of each trial: 110 and 26 were counted.
+_LEAST_PROCESSES = 110
+_PROCESSES_PER_TRIAL = 30
+_SCARCE_PROCESSES = 512
 _BUSY_GPU = 0.1
 
 
@@ -68,7 +74,8 @@ def check_machine(probe: ProbeResult, demand: Demand) -> list[Finding]:
             (_LEAST_FILES, _FILES_PER_TRIAL * demand.jobs),
             fix="ulimit -n 65536 before the start",
         ),
-        _processes(probe),
+        *_largest_file(probe),
+        _processes(probe, demand),
         *_program(probe, demand),
     ]
 
@@ -156,15 +163,24 @@ def _graded(
     return doubt(check, found, expected=f"at least {show(enough)}", fix=fix) if amount < enough else good(check, found)
 
 
-def _processes(probe: ProbeResult) -> Finding:
-    limit = probe.processes
-    if limit is not None and limit < _LEAST_PROCESSES:
-        fix = "raise it (ulimit -u, or pids.max of the container): Ray and data loaders start many"
-        return doubt("processes", f"at most {limit}", expected=f"{_LEAST_PROCESSES}", fix=fix)
+def _largest_file(probe: ProbeResult) -> Iterator[Finding]:
+    if probe.file_bytes is not None:
+        found, fix = f"at most {shown_bytes(probe.file_bytes)}", "ulimit -f unlimited before the start"
+        yield _graded("file size", found, probe.file_bytes, (_LEAST_FILE, _SCARCE_FILE), show=shown_bytes, fix=fix)
+
+
+def _processes(probe: ProbeResult, demand: Demand) -> Finding:
+    left, least = probe.processes, _LEAST_PROCESSES + _PROCESSES_PER_TRIAL * demand.jobs
+    if left is not None and left < max(least, _SCARCE_PROCESSES):
+        found = f"{max(0, left)} more processes and threads"
+        fix = "raise the limit (ulimit -u, or pids.max of the container): Ray and data loaders start many"
+        if left < least:
+            return bad("processes", found, expected=f"at least {least}", fix=fix)
+        return doubt("processes", found, expected=str(_SCARCE_PROCESSES), fix=fix)
     if not probe.has_loopback:
         fix = "bring the loopback interface up; Ray, and MLflow's server, need it"
         return bad("ports", "no port of 127.0.0.1 can be bound", fix=fix)
-    return good("ports", f"free ones on 127.0.0.1; {'no limit' if limit is None else limit} processes")
+    return good("ports", f"free ones on 127.0.0.1; {'no limit of' if left is None else left} processes")
 
 
 def _program(probe: ProbeResult, demand: Demand) -> Iterator[Finding]:

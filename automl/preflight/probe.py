@@ -66,7 +66,8 @@ class ProbeResult:
         has_marker: The marker is there; None where the request has none.
         shm_bytes: Free space in /dev/shm; None where there is none.
         open_files: Soft and hard limit of file descriptors.
-        processes: Limit of processes of this user; None for no limit.
+        file_bytes: The largest file that may be written; None for no limit.
+        processes: Processes and threads that this user may still start; None for no limit.
         has_loopback: A port of 127.0.0.1 can be bound.
         unreadable: Path of the request that cannot be read -> the reason.
         program: Where the command's program lies; None where it was not found.
@@ -86,6 +87,7 @@ class ProbeResult:
     has_marker: bool | None = None
     shm_bytes: int | None = None
     open_files: tuple[int, int] = (0, 0)
+    file_bytes: int | None = None
     processes: int | None = None
     has_loopback: bool = True
     unreadable: Mapping[str, str] = field(default_factory=dict)
@@ -116,7 +118,8 @@ def probe_machine(request: ProbeRequest) -> ProbeResult:
         has_marker=None if request.marker is None else Path(request.marker).is_file(),
         shm_bytes=shutil.disk_usage(_SHARED_MEMORY).free if _SHARED_MEMORY.exists() else None,
         open_files=resource.getrlimit(resource.RLIMIT_NOFILE),
-        processes=_process_limit(),
+        file_bytes=_limit(resource.RLIMIT_FSIZE),
+        processes=_processes_left(),
         has_loopback=_can_bind(),
         unreadable={path: reason for path, reason in reasons.items() if reason is not None},
         program=shutil.which(request.program, path=search_path(os.environ)) if request.program else None,
@@ -160,10 +163,27 @@ def _text(file: str) -> str:
         return ""
 
 
-def _process_limit() -> int | None:
-    of_user, of_group = resource.getrlimit(resource.RLIMIT_NPROC)[0], _text("/sys/fs/cgroup/pids.max").strip()
-    limits = [of_user, int(of_group) if of_group.isdigit() else resource.RLIM_INFINITY]
-    return min((limit for limit in limits if limit != resource.RLIM_INFINITY), default=None)
+def _limit(kind: int) -> int | None:
+    soft, _ = resource.getrlimit(kind)
+    return None if soft == resource.RLIM_INFINITY else soft
+
+
+def _processes_left() -> int | None:
+    of_user, of_group = _limit(resource.RLIMIT_NPROC), _text("/sys/fs/cgroup/pids.max").strip()
+    left = []
+    if of_user is not None and os.getuid() != 0:  # the kernel does not count those of root
+        left.append(of_user - _threads_of_user())
+    if of_group.isdigit():
+        left.append(int(of_group) - int(_text("/sys/fs/cgroup/pids.current") or 0))
+    return min(left, default=None)
+
+
+def _threads_of_user() -> int:
+    count = 0
+    for tasks in Path("/proc").glob("[0-9]*/task"):
+        with suppress(OSError):  # it may end meanwhile
+            count += len(os.listdir(tasks)) if tasks.stat().st_uid == os.getuid() else 0  # noqa: PTH208 # only counted
+    return count
 
 
 def _can_bind() -> bool:

@@ -12,10 +12,10 @@ from __future__ import annotations
 import functools
 import math
 import re
-import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from automl import clock
 from automl.readers.filtered_loss import GRADIENT, hidden_losses
 from automl.readers.growing_file import GrowingFile
 from automl.readers.names import aliases, find_name
@@ -126,7 +126,7 @@ class LogReader:
         ready = self._note_epoch(line)
         if _FAILURE.search(line):
             failure = Measurement(epoch=self._epoch, message=line.strip(), is_failure=True, failure_code=BY_LOG)
-            ready.append(replace(failure, unix_time_s=time.time()))
+            ready.append(replace(failure, unix_time_s=clock.unix_time_s()))
         elif "=" in line or ":" in line:
             ready += self._measured(self._numbers_of(line), is_partial=_UNFINISHED_BAR.search(line) is not None)
         return ready
@@ -164,7 +164,7 @@ class LogReader:
             self._last[name] = (self._epoch, number)
             self._repeated.pop(name, None)
         values, nonfinite = by_finiteness(numbers)
-        return Measurement(epoch=self._epoch, values=values, nonfinite=nonfinite, unix_time_s=time.time())
+        return Measurement(epoch=self._epoch, values=values, nonfinite=nonfinite, unix_time_s=clock.unix_time_s())
 
     def _note_epoch(self, line: str) -> list[Measurement]:
         """Take over the epoch that a line names; return what the one before repeats."""

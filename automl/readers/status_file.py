@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from automl import clock
 from automl.readers.epochs import HOLD_S, EpochBook
 from automl.readers.growing_file import GrowingFile
 from automl.storage.paths import STATUS_FILE
@@ -70,7 +71,7 @@ def measurement_of(document: dict[str, JsonValue]) -> Measurement:
         message=message[:_LONGEST_MESSAGE] if isinstance(message, str) else "",
         is_failure=is_failure,
         failure_code=code if is_failure and isinstance(code, str) else "",
-        unix_time_s=time.time(),
+        unix_time_s=clock.unix_time_s(),
     )
 
 

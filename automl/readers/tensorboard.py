@@ -19,6 +19,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from automl import clock
 from automl.readers.epochs import HOLD_S
 from automl.readers.event_file import EventFile
 from automl.readers.filtered_loss import hidden_losses
@@ -242,5 +243,5 @@ def _measurement(numbers: dict[str, float], epoch: int | None, step: int) -> Mea
         values=with_names(values),
         nonfinite=with_names(nonfinite),
         notice="" if all(map(str.strip, numbers)) else NAMELESS,
-        unix_time_s=time.time(),
+        unix_time_s=clock.unix_time_s(),
     )

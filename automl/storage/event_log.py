@@ -18,9 +18,10 @@ import re
 import threading
 import zlib
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
+from automl import clock
 from automl.storage.documents import (
     CHECK,
     first_line,
@@ -86,7 +87,7 @@ class EventLog:
             OSError: it cannot be written, or is no longer where it was opened: the study was moved or deleted.
             ValueError: the event holds a number that is not finite.
         """
-        time = datetime.now(UTC)
+        time = clock.now()
         line = encode(event, time)
         with self._lock:
             if self._handle is None:

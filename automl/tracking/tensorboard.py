@@ -10,10 +10,10 @@ import logging
 import os
 import socket
 import struct
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from automl import clock
 from automl.storage.paths import AttemptPaths
 from automl.storage.tf_record import record
 from automl.study.events import Measured, TrialEnded, TrialStarted
@@ -53,14 +53,14 @@ class TensorboardTracker(Tracker):
             case TrialStarted(trial=number, directory=directory):
                 self._close(number)
                 file = AttemptPaths(self._root / directory).tensorboard_file(
-                    f"{int(time.time())}.{socket.gethostname()}.automl"
+                    f"{int(clock.unix_time_s())}.{socket.gethostname()}.automl"
                 )
                 try:
                     self._files[number] = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
                 except OSError as error:
                     self._warn(error)
                     return
-                self._write(number, encode_event(time.time(), version=_VERSION))
+                self._write(number, encode_event(clock.unix_time_s(), version=_VERSION))
             case Measured(trial=number, epoch=epoch, values=values) if number in self._files:
                 if epoch is not None:
                     self._steps[number] = epoch

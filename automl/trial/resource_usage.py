@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from automl import clock
 from automl.launch.processes import descendants, read_process
 from automl.study.trial import Measurement
 
@@ -68,7 +69,7 @@ class ResourceWatch:
             delay_s = self.interval_s
             values = self.sample()
             if values and not self._is_over.is_set():
-                self.report(Measurement(values=values, unix_time_s=time.time()))
+                self.report(Measurement(values=values, unix_time_s=clock.unix_time_s()))
 
     def sample(self) -> dict[str, float]:
         """Look once; return metric name -> value, empty if nothing can be seen."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from automl.machine import detect_machine, shown_bytes
+from automl.machine import detect_machine, direct_loopback, shown_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,3 +79,21 @@ def test_a_driver_that_fails_offers_no_gpus(tmp_path: Path, monkeypatch: pytest.
 )
 def test_bytes_are_for_people(count: int, shown: str) -> None:
     assert shown_bytes(count) == shown
+
+
+@pytest.mark.parametrize(
+    ("environment", "direct"),
+    [
+        ({"http_proxy": "http://proxy:3128"}, "localhost,127.0.0.1,::1"),
+        (
+            {"ALL_PROXY": "x", "no_proxy": "", "NO_PROXY": " corp.example, 127.0.0.1"},
+            "corp.example,127.0.0.1,localhost,::1",
+        ),
+        ({"https_proxy": "x", "no_proxy": "*"}, None),
+        ({"no_proxy": "corp.example"}, None),
+    ],
+)
+def test_a_server_on_this_machine_is_never_asked_through_a_proxy(
+    environment: dict[str, str], direct: str | None
+) -> None:
+    assert direct_loopback(environment) == ({} if direct is None else {"no_proxy": direct, "NO_PROXY": direct})

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import ray
 from ray import tune
 
+from automl import clock
 from automl.launch.base import Launcher
 from automl.launch.processes import die_with_parent
 from automl.study.trial import FailureKind, Measurement, TrialResult
@@ -145,7 +146,7 @@ class TrialActor(tune.Trainable):
         def end(_: object) -> None:
             watch.stop()
             if watch.peak_gib is not None:
-                inbox.put(Measurement(values={PEAK: watch.peak_gib}, unix_time_s=time.time()))
+                inbox.put(Measurement(values={PEAK: watch.peak_gib}, unix_time_s=clock.unix_time_s()))
             inbox.put(None)
 
         self._future.add_done_callback(end)

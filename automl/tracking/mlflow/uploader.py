@@ -103,7 +103,7 @@ class Uploader:
             logger.warning("%s; everything is sent again", error)
             self._forget()
             return True
-        except (MlflowException, OSError, ImportError) as error:
+        except Exception as error:  # MLflow, and what lies below it, raise errors of many libraries
             self.save(explain(error))
             raise UnreachableError(self.state.problem) from error
         with self.lock:

@@ -50,8 +50,12 @@ QUIET_ENVIRONMENT = {
     "AWS_MAX_ATTEMPTS": "2",
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
+    "PYTHONWARNINGS": "ignore",
 }
-"""What MLflow reads, so that it sends no telemetry and does not wait for minutes; retrying is done here."""
+"""What MLflow reads, so that it sends no telemetry and does not wait for minutes; retrying is done here.
+
+No warning of its libraries becomes an error, whatever the user has chosen for the trainer.
+"""
 
 BUSY_LIMIT_S = 10.0
 """So long is waited for another process that sends the same study."""
@@ -151,11 +155,17 @@ def main(arguments: list[str]) -> int:
     orders.begin.wait(float(delay_s))
     if orders.is_late():
         return _UNSENT_STATUS  # given up before it began
-    from automl.tracking.mlflow.files import FileUploader  # noqa: PLC0415 # 3 s, after stdin is watched
-    from automl.tracking.mlflow.uploader import Uploader  # noqa: PLC0415
+    folder = MlflowFolder(StudyPaths(Path(study)))
+    try:
+        from automl.tracking.mlflow.files import FileUploader  # noqa: PLC0415 # 3 s, after stdin is watched
+        from automl.tracking.mlflow.uploader import Uploader  # noqa: PLC0415
+    except Exception as error:
+        state = folder.load_state(tracking_uri)
+        state.problem = f"MLflow cannot be imported: {type(error).__name__}: {error}"
+        folder.save_state(tracking_uri, state)
+        raise
 
     collect_rarely()
-    folder = MlflowFolder(StudyPaths(Path(study)))
     with only_writer(folder, orders.is_over) as has_lock:
         if not has_lock:
             return _UNSENT_STATUS

@@ -42,6 +42,17 @@ def test_an_interpreter_without_documentation_strings_is_refused_with_one_senten
     assert done.stderr.count("\n") == 1
 
 
+def test_warnings_that_the_user_makes_errors_end_no_command() -> None:
+    program = (
+        "import warnings; from automl.cli import app;"
+        "app.run_command_line = lambda _: warnings.warn('of a library') or 7; app.main([])"
+    )
+
+    done = subprocess.run([sys.executable, "-P", "-W", "error", "-c", program], capture_output=True, check=False)
+
+    assert (done.returncode, done.stderr) == (7, b"")
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_a_help_page(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command_line([name, "--help"]) == 0

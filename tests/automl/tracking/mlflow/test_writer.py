@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from automl.errors import LaunchError
 from automl.storage.paths import StudyPaths
 from automl.tracking.mlflow.folder import MlflowFolder
-from automl.tracking.mlflow.tracker import start_writer
+from automl.tracking.mlflow.tracker import start_writer, sync
 from automl.tracking.mlflow.writer import only_writer, sending_process
 from tests.automl.study.examples import study_started
 from tests.automl.tracking.mlflow.events import append
@@ -52,11 +53,41 @@ def test_a_writer_has_a_working_folder_where_that_of_the_study_is_gone(
     writer.communicate()
 
 
+def test_a_writer_reaches_this_machine_directly_and_takes_no_warning_for_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "corp.example")
+    monkeypatch.setenv("PYTHONWARNINGS", "error")
+    folder = MlflowFolder(append(StudyPaths(tmp_path / "demo"), study_started()))
+
+    writer = start_writer(folder, "http://127.0.0.1:5000", "demo", delay_s=60.0)
+
+    environment = Path(f"/proc/{writer.pid}/environ").read_text("utf-8").split("\0")
+    assert "PYTHONWARNINGS=ignore" in environment
+    assert "no_proxy=corp.example,localhost,127.0.0.1,::1" in environment
+    writer.kill()
+    writer.communicate()
+
+
+def test_an_mlflow_that_cannot_be_imported_is_named_where_the_record_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "path" / "mlflow"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("raise RuntimeError('of another version')\n", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(broken.parent))
+    study = append(StudyPaths(tmp_path / "demo"), study_started())
+
+    with pytest.raises(LaunchError, match="everything: MLflow cannot be imported: RuntimeError: of another version"):
+        sync(study, "http://127.0.0.1:9", "demo")
+
+
 @pytest.mark.parametrize("is_finishing", [False, True])
 def test_a_killed_study_leaves_no_writer_behind(tmp_path: Path, *, is_finishing: bool) -> None:
     append(StudyPaths(tmp_path), study_started())
     program = (
-        "import time; from pathlib import Path; from automl.tracking.mlflow.tracker import start_writer;"
+        "import time; from pathlib import Path; from automl.tracking.mlflow.tracker import start_writer, sync;"
         "from automl.storage.paths import StudyPaths; from automl.tracking.mlflow.folder import MlflowFolder;"
         f"w = start_writer(MlflowFolder(StudyPaths(Path({str(tmp_path)!r}))), 'http://127.0.0.1:9', 'demo');"
         f"w.stdin.write(b'finish 60\\n' if {is_finishing} else b'begin\\n');"
@@ -86,7 +117,7 @@ def test_a_writer_with_a_delay_imports_mlflow_only_after_the_order_to_begin(tmp_
     writer.stdin.write(b"begin\n")
     writer.stdin.flush()
 
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while "sqlalchemy" not in maps.read_text():
         assert time.monotonic() < deadline
         time.sleep(0.1)
