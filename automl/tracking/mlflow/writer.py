@@ -107,7 +107,7 @@ def only_writer(folder: MlflowFolder, is_over: Callable[[], bool]) -> Iterator[b
 
     Args:
         folder: Of the study.
-        is_over: Tells when not to wait any longer for another process.
+        is_over: True when another process is not to be waited for any longer.
 
     Yields:
         Whether this process has the lock.

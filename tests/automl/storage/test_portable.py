@@ -78,7 +78,7 @@ def test_the_record_of_a_study_that_noted_its_absolute_path_is_found_beside_it_a
         ("results/data/rooms/a/train.txt", None),
     ],
 )
-def test_the_results_folder_of_a_version_before_is_read_from_the_data_it_prepared(text: str, found: Path | None) -> None:
+def test_the_results_folder_of_a_version_before_is_read_from_its_prepared_data(text: str, found: Path | None) -> None:
     data = {"train": "{prepared}/a/train.txt", "val": "/mine/val.txt"}
 
     assert results_of_prepared({"dataset": [{"train": text}], "val": "/mine/val.txt"}, data, "rooms") == found
