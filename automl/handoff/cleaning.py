@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, Problem
 from automl.handoff.best import StudyBest
-from automl.readers.status_file import walk
+from automl.readers.folder_search import walk
 from automl.storage.deletion import followed, is_deletable, move_to_trash, purge, real_path
 from automl.storage.documents import read_document
 from automl.storage.overview import StudyRow, list_studies

@@ -7,7 +7,7 @@ again from its start.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO
 
 from automl.storage.trainer_files import open_made
@@ -32,11 +32,13 @@ class GrowingFile:
         path: The file; it need not exist yet.
         folder: The folder of the trainer that has made it, see `automl.storage.trainer_files`; None for a file of ours.
         furthest_behind_bytes: When more than this is unread, the oldest part is skipped; None reads everything.
+        begun: How often it was read from its start.
     """
 
     path: Path
     folder: Path | None = None
     furthest_behind_bytes: int | None = None
+    begun: int = field(default=0, init=False)
     _offset: int = 0
     _unfinished: bytes = b""
     # The bytes before the offset: they differ in a file that was truncated and has grown past the offset again.
@@ -61,6 +63,7 @@ class GrowingFile:
             with self.path.open("rb") if self.folder is None else open_made(self.folder, self.path) as stream:
                 if not self._is_continued(stream, status.st_ino, status.st_size):
                     self._offset, self._fingerprint, self._unfinished = 0, b"", b""
+                    self.begun += 1
                 self._seen = mark
                 fresh = self._next_bytes(stream, status.st_size)
         except OSError:

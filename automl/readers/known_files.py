@@ -7,7 +7,7 @@
 | ``trainer_state.json`` | Transformers' Trainer, in its checkpoints | how many are done, with their fraction |
 | ``eval_results.json``, ``all_results.json`` | Transformers' Trainer, at the end | how many are done |
 | ``scalars.json`` | MMEngine | counted from 1; of an evaluation its step |
-| ``best_score.json`` | scripts | none |
+| ``best_score.json`` | scripts | none: it is read at the end |
 
 They count where a trainer writes no status file and the skill names no metric file.
 """
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from automl.readers.metric_file import MetricFileReader
     from automl.study.trial import Measurement
 
+_BEST_FILE = "best_score.json"
+"""Holds the best value so far: a trainer may write it anew until it ends."""
 _BEST_SCORE = "best_score"
 
 
@@ -41,7 +43,7 @@ _EPOCHS: dict[str, Callable[[Measurement], Measurement]] = {
     "all_results.json": counted_from_one,
     "scalars.json": _step_is_epoch,
 }
-_NAMES = {"metrics.csv", "results.csv", "trainer_state.json", "best_score.json", *_EPOCHS}
+_NAMES = {"metrics.csv", "results.csv", "trainer_state.json", _BEST_FILE, *_EPOCHS}
 
 
 @dataclass(slots=True)
@@ -60,17 +62,20 @@ class KnownFilesReader(SearchedFiles):
     def _is_named(self, name: str) -> bool:
         return name in _NAMES
 
-    def _collect(self, read: Callable[[MetricFileReader], Iterable[Measurement]]) -> list[Measurement]:
+    def _collect(
+        self, read: Callable[[MetricFileReader], Iterable[Measurement]], *, is_over: bool
+    ) -> list[Measurement]:
         if self.has_status():
             return []
-        return [m for path, reader in self._files.items() for m in self._placed(path, list(read(reader)))]
+        files = ((path, reader) for path, reader in self._files.items() if is_over or path.name != _BEST_FILE)
+        return [m for path, reader in files for m in self._placed(path, list(read(reader)))]
 
     def _placed(self, path: Path, found: list[Measurement]) -> list[Measurement]:
         if path.name == "results.csv":
             epochs = [m.epoch for m in found if m.epoch is not None]
             first = self._first.setdefault(path, epochs[0]) if epochs else self._first.get(path, 0)
             return list(map(counted_from_one, found)) if first == 1 else found
-        if path.name == "best_score.json":
+        if path.name == _BEST_FILE:
             return [self._named(m) for m in found]
         placed = _EPOCHS.get(path.name)
         return found if placed is None else list(map(placed, found))

@@ -2,29 +2,32 @@
 
 Of JSON four forms are read: one object of metrics (nested names are joined with ``/``), a list of such objects with
 their epochs, an object of lists with one number per epoch, and the ``log_history`` of Transformers. A line of JSON and
-a row of CSV are one such object; a column without a value in a row says nothing. A last line without an end may be half
-a line, and waits.
+a row of CSV, with commas or semicolons, are one such object; a column without a value in a row says nothing. A last
+line without an end may be half a line, and waits. Lines are read once each, whatever the length of their file.
 """
 
 from __future__ import annotations
 
 import csv
 import math
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from automl.readers.filtered_loss import hidden_losses
+from automl.readers.growing_file import GrowingFile
 from automl.readers.metric_format import MetricFormat
 from automl.readers.status_file import loaded, measurement_of, number_of
 from automl.storage.trainer_files import files_below, read_made
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Hashable, Iterable, Iterator
     from pathlib import Path
 
     from automl.skill.model import JsonValue
     from automl.study.trial import Measurement
 
+_DELIMITERS = ",;"
 _BY_LINE = {".csv", ".jsonl", ".ndjson"}
 _UNSEEN = (-1, -1)
 STATE_FILE = "trainer_state.json"
@@ -34,9 +37,7 @@ _NOT_METRICS = frozenset({"epoch", "step", "best_epoch"})
 
 def read_metrics(text: str) -> list[Measurement]:
     """Read the text of a metric file; nothing where it is neither JSON nor CSV, or holds no number."""
-    entries = _entries(text)
-    found = [_measured(epoch, row) for entry in entries if isinstance(entry, dict) for epoch, row in _rows(entry)]
-    return [measurement for measurement in found if measurement.values or measurement.nonfinite]
+    return list(_measurements(_entries(text)))
 
 
 class MetricDocument(MetricFormat):
@@ -60,6 +61,24 @@ DOCUMENT, TABLE = MetricDocument(), MetricTable()
 
 
 @dataclass(slots=True)
+class _Table:
+    """The lines of one file of CSV or JSON, each read once while the file grows; read anew where it is replaced."""
+
+    file: GrowingFile
+    header: str = ""
+    begun: int = 0
+
+    def read(self, *, is_over: bool) -> list[Measurement]:
+        lines = list(self.file.finish()) if is_over else self.file.read()
+        if self.begun != self.file.begun:
+            self.begun, self.header = self.file.begun, ""
+        if not self.header and lines:
+            self.header = lines[0]
+            lines = lines if _is_json(self.header) else lines[1:]
+        return list(_measurements(_rows_of(self.header, lines)))
+
+
+@dataclass(slots=True)
 class MetricFileReader:
     """Reads a metric file whenever it has changed and is complete.
 
@@ -74,7 +93,15 @@ class MetricFileReader:
     name: str
     format: MetricFormat | None = None
     _seen: tuple[int, int] = _UNSEEN
-    _returned: list[Measurement] = field(default_factory=list)
+    _table: _Table | None = None
+    _counted: Counter[Hashable] = field(default_factory=Counter)
+    """How often each measurement stands in what was read of the file as it is."""
+    _returned: Counter[Hashable] = field(default_factory=Counter)
+
+    @property
+    def has_files(self) -> bool:
+        """Whether the file is there and has metrics."""
+        return bool(self._returned)
 
     def read(self) -> list[Measurement]:
         """Return what is new in the file."""
@@ -94,6 +121,9 @@ class MetricFileReader:
         return max(found, key=lambda path: path.stat().st_mtime_ns, default=self.directory / self.name)
 
     def _read(self, path: Path, *, is_over: bool) -> list[Measurement]:
+        form = self.format or (TABLE if path.suffix.lower() in _BY_LINE else DOCUMENT)
+        if isinstance(form, MetricTable):
+            return self._read_table(path, is_over=is_over)
         try:
             status = path.stat()
             if (status.st_size, status.st_mtime_ns) == self._seen:
@@ -102,11 +132,38 @@ class MetricFileReader:
         except OSError:
             return []
         self._seen = (status.st_size, status.st_mtime_ns)
-        form = self.format or (TABLE if path.suffix.lower() in _BY_LINE else DOCUMENT)
-        found = form.read(text[: text.rfind("\n") + 1] if form.is_by_line and not is_over else text)
-        fresh = [m for m in found if replace(m, unix_time_s=0.0) not in self._returned]
-        self._returned += [replace(m, unix_time_s=0.0) for m in fresh]
+        self._counted.clear()
+        return self._fresh(form.read(text[: text.rfind("\n") + 1] if form.is_by_line and not is_over else text))
+
+    def _read_table(self, path: Path, *, is_over: bool) -> list[Measurement]:
+        if self._table is None or self._table.file.path != path:
+            self._table = _Table(GrowingFile(path, self.directory))
+        table, begun = self._table, self._table.begun
+        found = table.read(is_over=is_over)
+        if table.begun != begun:
+            self._counted.clear()
+        return self._fresh(found)
+
+    def _fresh(self, found: Iterable[Measurement]) -> list[Measurement]:
+        """Return what stands in the file more often than it was returned; equal rows without an epoch are several."""
+        fresh = []
+        for measurement in found:
+            key = _key(measurement)
+            self._counted[key] += 1
+            if self._counted[key] > self._returned[key]:
+                self._returned[key] += 1
+                fresh.append(measurement)
         return fresh
+
+
+def _key(measurement: Measurement) -> Hashable:
+    values, lost = frozenset(measurement.values.items()), frozenset(measurement.nonfinite.items())
+    return measurement.epoch, measurement.step, values, lost, measurement.notice
+
+
+def _measurements(entries: Iterable[JsonValue]) -> Iterator[Measurement]:
+    found = (_measured(epoch, row) for entry in entries if isinstance(entry, dict) for epoch, row in _rows(entry))
+    return (measurement for measurement in found if measurement.values or measurement.nonfinite)
 
 
 def _entries(text: str) -> list[JsonValue]:
@@ -117,9 +174,20 @@ def _entries(text: str) -> list[JsonValue]:
     if document is not None:
         return document if isinstance(document, list) else [document]
     lines = [line for line in text.splitlines() if line.strip()]
-    if lines and lines[0].lstrip().startswith("{"):
+    is_table = lines and not _is_json(lines[0])
+    return _rows_of(lines[0], lines[1:]) if is_table else [loaded(line) for line in lines]
+
+
+def _is_json(line: str) -> bool:
+    return line.lstrip().startswith(("{", "["))
+
+
+def _rows_of(header: str, lines: list[str]) -> list[JsonValue]:
+    """Return the objects of lines of JSON, or of CSV with its first line."""
+    if _is_json(header):
         return [loaded(line) for line in lines]
-    rows = csv.DictReader(lines, skipinitialspace=True, restkey="") if lines and "," in lines[0] else ()
+    delimiter = max(_DELIMITERS, key=header.count)
+    rows = csv.DictReader([header, *lines], skipinitialspace=True, restkey="", delimiter=delimiter)
     return [{name.strip(): value for name, value in row.items() if name and value} for row in rows]
 
 

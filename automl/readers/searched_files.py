@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from automl.readers.folder_search import FolderSearch
 from automl.readers.metric_file import MetricFileReader
-from automl.readers.status_file import walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -16,10 +15,6 @@ if TYPE_CHECKING:
 
     from automl.readers.metric_format import MetricFormat
     from automl.study.trial import Measurement
-
-_DEEPEST_FOLDER = 5
-_SEARCH_INTERVAL_S = 1.0
-_MOST_FILES = 200
 
 
 @dataclass(slots=True)
@@ -32,7 +27,10 @@ class SearchedFiles(ABC):
 
     directory: Path
     _files: dict[Path, MetricFileReader] = field(default_factory=dict, init=False)
-    _next_search_s: float = field(default=0.0, init=False)
+    _search: FolderSearch = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._search = FolderSearch(self.directory, self._is_named)
 
     @property
     def has_files(self) -> bool:
@@ -41,33 +39,30 @@ class SearchedFiles(ABC):
 
     def read(self) -> list[Measurement]:
         """Return what is new in the files."""
-        now_s = time.monotonic()
-        if now_s >= self._next_search_s:
-            self._search()
-            self._next_search_s = now_s + _SEARCH_INTERVAL_S
-        return self._collect(lambda reader: reader.read())
+        self._add(self._search.new_files())
+        return self._collect(lambda reader: reader.read(), is_over=False)
 
     def finish(self) -> list[Measurement]:
         """Return what is new in the files; call it when the writer has ended."""
-        self._search()
-        return self._collect(lambda reader: reader.finish())
+        self._add(self._search.new_files(is_last=True))
+        return self._collect(lambda reader: reader.finish(), is_over=True)
 
     @abstractmethod
     def _is_named(self, name: str) -> bool:
         """Whether a file of this name is read."""
 
     @abstractmethod
-    def _collect(self, read: Callable[[MetricFileReader], Iterable[Measurement]]) -> list[Measurement]:
-        """Return what is new in the files, as ``read`` reads one."""
+    def _collect(
+        self, read: Callable[[MetricFileReader], Iterable[Measurement]], *, is_over: bool
+    ) -> list[Measurement]:
+        """Return what is new in the files, as ``read`` reads one; the writer may have ended."""
 
     def _format(self) -> MetricFormat | None:
         """The format of all files; by default that of each one's name."""
         return None
 
-    def _search(self) -> None:
-        found = walk(self.directory, deepest=_DEEPEST_FOLDER)
-        named = {folder / name for folder, _, files in found for name in files if self._is_named(name)}
-        for path in sorted(named - self._files.keys()):
-            if not path.is_symlink() and len(self._files) < _MOST_FILES:
+    def _add(self, paths: list[Path]) -> None:
+        for path in paths:
+            if not path.is_symlink():
                 relative = str(path.relative_to(self.directory))
                 self._files[path] = MetricFileReader(self.directory, relative, self._format())

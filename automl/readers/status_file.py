@@ -10,21 +10,21 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from automl import clock
 from automl.readers.epochs import HOLD_S, EpochBook
+from automl.readers.folder_search import FolderSearch
 from automl.readers.growing_file import GrowingFile
 from automl.storage.paths import STATUS_FILE
 from automl.study.trial import Measurement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from automl.skill.model import JsonValue
 
@@ -45,8 +45,6 @@ _LARGEST_COUNT = 2**53
 NAMELESS = "a metric without a name was left out"
 """Notice of a measurement."""
 _SURROGATE = re.compile(r"\\ud[89a-f]", re.IGNORECASE)
-_DEEPEST_FOLDER = 4
-_SEARCH_INTERVAL_S = 1.0
 
 
 def parse_line(text: str) -> Measurement | None:
@@ -104,11 +102,14 @@ def with_names(metrics: Mapping[str, T]) -> dict[str, T]:
 
 @dataclass(slots=True)
 class StatusReader:
-    """Reads every status file below a trial's directory while it grows; it may lie up to four folders below."""
+    """Reads every status file below a trial's directory while it grows; it may lie up to five folders below."""
 
     directory: Path
     _files: dict[Path, tuple[GrowingFile, EpochBook]] = field(default_factory=dict)
-    _next_search_s: float = 0.0
+    _search: FolderSearch = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._search = FolderSearch(self.directory, lambda name: name == STATUS_FILE, is_impatient=True)
 
     @property
     def has_files(self) -> bool:
@@ -117,15 +118,12 @@ class StatusReader:
 
     def read(self) -> list[Measurement]:
         """Return what was reported since the last call, each with its epoch."""
-        now_s = time.monotonic()
-        if not self._files or now_s >= self._next_search_s:
-            self._search_files()
-            self._next_search_s = now_s + _SEARCH_INTERVAL_S
-        return list(self._collect(now_s, is_over=False))
+        self._add(self._search.new_files())
+        return list(self._collect(time.monotonic(), is_over=False))
 
     def finish(self) -> Iterator[Measurement]:
         """Yield everything that is left; call it when the writer has ended."""
-        self._search_files()
+        self._add(self._search.new_files(is_last=True))
         return self._collect(time.monotonic(), is_over=True)
 
     def _collect(self, now_s: float, *, is_over: bool) -> Iterator[Measurement]:
@@ -135,23 +133,8 @@ class StatusReader:
                     yield from book.add(line, now_s)
             yield from book.release(held_before_s=None if is_over else now_s - HOLD_S)
 
-    def _search_files(self) -> None:
-        found = walk(self.directory, deepest=_DEEPEST_FOLDER)
-        for file in sorted(folder / STATUS_FILE for folder, _, files in found if STATUS_FILE in files):
-            if file not in self._files:
-                self._files[file] = (GrowingFile(file, self.directory), EpochBook())
-
-
-def walk(directory: Path, *, deepest: int) -> Iterator[tuple[Path, list[str], list[str]]]:
-    """Yield folders with their names of folders and files, at most so many levels below a directory.
-
-    Folders that vanish or cannot be read are left out, and links are not followed.
-    """
-    for name, folders, files in os.walk(directory):
-        folder = Path(name)
-        yield folder, folders, files
-        if len(folder.parts) - len(directory.parts) >= deepest:
-            folders.clear()
+    def _add(self, paths: list[Path]) -> None:
+        self._files |= {path: (GrowingFile(path, self.directory), EpochBook()) for path in paths}
 
 
 def _decoded(text: str) -> dict[str, JsonValue] | None:

@@ -17,14 +17,16 @@ import math
 import re
 import time
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from automl import clock
 from automl.readers.epochs import HOLD_S
 from automl.readers.event_file import EventFile
 from automl.readers.filtered_loss import hidden_losses
+from automl.readers.folder_search import FolderSearch
 from automl.readers.names import find_name, key_of
-from automl.readers.status_file import NAMELESS, by_finiteness, number_of, walk, with_names
+from automl.readers.status_file import NAMELESS, by_finiteness, number_of, with_names
 from automl.storage.paths import TENSORBOARD
 from automl.study.trial import Measurement
 
@@ -36,9 +38,6 @@ if TYPE_CHECKING:
 
 OURS = ".automl"
 """How the names of our own event files end, which lie beside those of the trainer."""
-_DEEPEST_FOLDER = 5
-_SEARCH_INTERVAL_S = 1.0
-_MOST_FILES = 200
 _MOST_HELD_BACK = 10_000
 _HYPERPARAMETERS = re.compile(r"hp_metric$|_hparams_/|hparam/")
 _SPLITS = {"train": "train", "training": "train"} | dict.fromkeys(("val", "valid", "validation"), "val")
@@ -57,21 +56,21 @@ class EpochsOfSteps:
     """
 
     first_epoch: int | None = None
-    _steps: list[int] = field(default_factory=list)
+    _steps: dict[int, int] = field(default_factory=dict)
+    """Step -> how many were before it."""
 
     def add(self, step: int) -> None:
         """Take a step of the objective over."""
-        if step not in self._steps:
-            self._steps.append(step)
+        self._steps.setdefault(step, len(self._steps))
 
     def of(self, step: int) -> int | None:
         """Return the zero-based epoch of a step; None while that is not known."""
         if step not in self._steps:
             return None
-        first, *more = self._steps
-        if not more:
-            return 0 if first <= 1 else None
-        stride = more[0] - first
+        first, second = [*islice(self._steps, 2), None][:2]
+        if first is None or second is None:
+            return 0 if first in {0, 1} else None
+        stride = second - first
         if stride == 1:
             number = self.first_epoch if self.first_epoch is not None else int(first == 1)
             return max(step - number, 0)
@@ -79,12 +78,12 @@ class EpochsOfSteps:
         for last in (step, step + 1):
             if stride > 1 and first > 0 and last % stride == 0:
                 return last // stride - 1
-        return self._steps.index(step)
+        return self._steps[step]
 
     @property
     def is_settled(self) -> bool:
         """Whether steps have epochs by now."""
-        return len(self._steps) > 1 or self._steps[:1] in ([0], [1])
+        return len(self._steps) > 1 or next(iter(self._steps), None) in {0, 1}
 
 
 @dataclass(slots=True)
@@ -123,10 +122,11 @@ class TensorboardReader:
     _steps: EpochsOfSteps = field(init=False)
     _runs: dict[Path, _Run] = field(default_factory=dict)
     _held_back: list[Measurement] = field(default_factory=list)
-    _next_search_s: float = 0.0
+    _search: FolderSearch = field(init=False)
 
     def __post_init__(self) -> None:
         self._steps = EpochsOfSteps(self.first_epoch)
+        self._search = FolderSearch(self.directory, self._is_named, pattern=self.pattern)
 
     @property
     def has_files(self) -> bool:
@@ -135,11 +135,8 @@ class TensorboardReader:
 
     def read(self) -> list[Measurement]:
         """Return what is new in the files."""
-        now_s = time.monotonic()
-        if now_s >= self._next_search_s:
-            self._search()
-            self._next_search_s = now_s + _SEARCH_INTERVAL_S
-        found = self._collected(lambda file: file.read(), held_before_s=now_s - HOLD_S)
+        self._add()
+        found = self._collected(lambda file: file.read(), held_before_s=time.monotonic() - HOLD_S)
         if not self.has_status():
             return found
         self._held_back += found
@@ -148,10 +145,13 @@ class TensorboardReader:
 
     def finish(self) -> list[Measurement]:
         """Return what is left, and what was held back where nothing else reported the objective."""
-        self._search()
+        self._add(is_last=True)
         found = [*self._held_back, *self._collected(lambda file: file.finish(), held_before_s=math.inf)]
         self._held_back = []
         return [] if self.has_status() and self.has_objective() else [*found, *self._damages()]
+
+    def _is_named(self, name: str) -> bool:
+        return (self.pattern is not None or name.startswith(TENSORBOARD)) and not name.endswith(OURS)
 
     def _damages(self) -> Iterator[Measurement]:
         for path, run in self._runs.items():
@@ -209,14 +209,9 @@ class TensorboardReader:
         waiting, run.waiting = run.waiting, []
         return (_measurement(values, self._steps.of(step), step) for step, values in waiting if values)
 
-    def _search(self) -> None:
-        if self.pattern is not None:
-            found = {path for path in self.directory.glob(self.pattern) if path.is_file()}
-        else:
-            folders = walk(self.directory, deepest=_DEEPEST_FOLDER)
-            found = {folder / name for folder, _, files in folders for name in files if name.startswith(TENSORBOARD)}
-        for path in sorted(found - self._runs.keys()):
-            if len(self._runs) < _MOST_FILES and not path.is_symlink() and not path.name.endswith(OURS):
+    def _add(self, *, is_last: bool = False) -> None:
+        for path in self._search.new_files(is_last=is_last):
+            if not path.is_symlink():
                 self._runs[path] = _Run(EventFile(path, self.directory), _naming(path.parent.name))
 
 

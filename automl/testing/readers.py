@@ -67,7 +67,6 @@ class ReaderContract(ABC):
 
         for length in range(0, len(self.text), max(len(self.text) // 40, 1)):
             file.write_text(self.text[:length], encoding="utf-8")
-            reader._next_search_s = 0.0  # noqa: SLF001 # it looks for files once a second
             seen += reader.read()
         file.write_text(self.text, encoding="utf-8")
         seen += reader.finish()

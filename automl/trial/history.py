@@ -162,6 +162,8 @@ class TrialHistory:
         epoch = measurement.epoch
         if epoch is None:
             # Written once, at the end: it belongs to the last epoch, and adds nothing where there is a curve.
+            if self.last_epoch is None and self.objective not in measurement.values:
+                return
             epoch = self.last_epoch if self.last_epoch is not None else max((self.max_epochs or 1) - 1, 0)
             if self._curve and self.objective in measurement.values:
                 return

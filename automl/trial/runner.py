@@ -21,6 +21,7 @@ from automl.study.ends import StopKind
 from automl.study.trial import FailureKind, TrialState
 from automl.trial.attempts import earlier_measurements
 from automl.trial.best_checkpoint import await_checkpoint
+from automl.trial.counted_reports import CountedReports, NamedEpochs
 from automl.trial.disk import is_full
 from automl.trial.failures import Failure, classify_launch, read_tail
 from automl.trial.follow import StallTimeout, follow
@@ -146,7 +147,9 @@ class _RunningTrial:
     def __post_init__(self) -> None:
         task = self.task
         self._stall = StallTimeout(limit_s=task.limits.stall_s, log=task.files.log_file)
-        self._sources = sources_of(task.files, task.watch, has_objective=lambda: bool(self.history.curve))
+        sources = sources_of(task.files, task.watch, has_objective=lambda: bool(self.history.curve))
+        named, first = NamedEpochs(), task.start.first_epoch
+        self._sources = [CountedReports(source, self.history.objective, first, named) for source in sources]
 
     def watch(self) -> TrialOutcome:
         """Follow the trial to its end and return how it ended."""

@@ -32,7 +32,7 @@ def sources_of(files: AttemptPaths, watch: TrialWatch, *, has_objective: Callabl
     named = watch.metric_file
     known = KnownFilesReader(files.root, watch.objective.metric, lambda: status.has_files)
     is_tensorboard = named is not None and TENSORBOARD in named
-    metric_file = MetricFileReader(files.root, named) if named is not None and not is_tensorboard else None
+    named_files = [MetricFileReader(files.root, named)] if named is not None and not is_tensorboard else []
     events = TensorboardReader(
         files.root,
         watch.objective.metric,
@@ -46,17 +46,19 @@ def sources_of(files: AttemptPaths, watch: TrialWatch, *, has_objective: Callabl
         watch.objective.metric,
         # In a log, "loss" may be any loss.
         tuple(name for name in watch.watched if name.startswith("train")),
-        has_status=lambda: status.has_files or known.has_files or events.has_files,
+        has_status=lambda: (
+            status.has_files or known.has_files or events.has_files or any(file.has_files for file in named_files)
+        ),
         has_objective=has_objective,
         first_epoch=watch.first_epoch,
     )
     formats = [load_plugin(plugin, MetricFormat)() for plugin in watch.readers]  # type: ignore[type-abstract]  # a plug-in's class is concrete
     plugged = [FormatReader(files.root, form) for form in formats]
-    declared: list[Source] = [status, *([metric_file] if metric_file is not None else [])]
+    declared: list[Source] = [status, *named_files]
     if watch.first_epoch:
         declared = [_CountedFromOne(source) for source in declared]
     found: list[Source] = [known] if named is None else []
-    return [*declared, *plugged, *found, *([events] if metric_file is None else []), log]
+    return [*declared, *plugged, *found, *([] if named_files else [events]), log]
 
 
 def recorded_measurements(files: AttemptPaths, watch: TrialWatch) -> Iterator[Measurement]:

@@ -64,7 +64,7 @@ def test_the_metric_has_its_zero_based_epoch(
     file.write_text(text, encoding="utf-8")
     reader = KnownFilesReader(tmp_path, metric, lambda: False)
 
-    found = reader.read()
+    found = [*reader.read(), *reader.finish()]
 
     assert {m.epoch: m.values[metric] for m in found if metric in m.values} == expected
     assert reader.read() == []

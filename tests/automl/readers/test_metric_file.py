@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import pytest
 
@@ -65,3 +67,54 @@ def test_half_a_row_waits_for_its_end(tmp_path: Path) -> None:
     assert [(m.epoch, m.values["acc"]) for m in reader.read()] == [(0, 0.81)]
     file.write_text("epoch,acc\n0,0.81\n1,0.89", encoding="utf-8")
     assert [(m.epoch, m.values["acc"]) for m in reader.finish()] == [(1, 0.89)]
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("metrics.csv", ["val_loss", "0.5", "0.5", "0.25"]),
+        ("metrics.csv", ["val_loss;note", "0.5;a", "0.5;a", "0.25;b"]),
+        ("metrics.jsonl", ['{"val_loss": 0.5}', '{"val_loss": 0.5}', '{"val_loss": 0.25}']),
+    ],
+)
+def test_equal_rows_without_an_epoch_are_several(tmp_path: Path, name: str, lines: list[str]) -> None:
+    reader, file, seen = MetricFileReader(tmp_path, name), tmp_path / name, []
+
+    for line in lines:
+        with file.open("a", encoding="utf-8") as stream:
+            stream.write(f"{line}\n")
+        seen += [m.values["val_loss"] for m in reader.read()]
+
+    assert seen == [0.5, 0.5, 0.25]
+    assert reader.finish() == []
+
+
+def test_a_table_that_is_written_anew_with_one_more_column_gives_its_new_rows_only(tmp_path: Path) -> None:
+    reader, file = MetricFileReader(tmp_path, "metrics.csv"), tmp_path / "metrics.csv"
+
+    file.write_text("epoch,acc\n0,0.5\n1,0.6\n", encoding="utf-8")
+    first = [(m.epoch, dict(m.values)) for m in reader.read()]
+    file.write_text("epoch,acc,loss\n0,0.5,\n1,0.6,\n2,0.7,0.1\n", encoding="utf-8")
+
+    assert first == [(0, {"acc": 0.5}), (1, {"acc": 0.6})]
+    assert [(m.epoch, dict(m.values)) for m in reader.read()] == [(2, {"acc": 0.7, "loss": 0.1})]
+
+
+@pytest.mark.parametrize("text", ["[\n0.5,\n0.6,\n", "[1,\n2,\n", '[\n  {"epoch": 0, "m": 1},\n'])
+def test_half_a_list_is_no_table(text: str) -> None:
+    assert read_metrics(text) == []
+
+
+def test_one_row_more_of_a_long_table_is_read_alone(tmp_path: Path) -> None:
+    reader, file = MetricFileReader(tmp_path, "metrics.csv"), tmp_path / "metrics.csv"
+    file.write_text("epoch,acc\n" + "".join(f"{epoch},0.5\n" for epoch in range(20_000)), encoding="utf-8")
+    while reader.read():
+        pass
+
+    with file.open("a", encoding="utf-8") as stream:
+        stream.write("20000,0.75\n")
+    with patch("automl.readers.metric_file.csv.DictReader", side_effect=csv.DictReader) as parser:
+        found = reader.read()
+
+    assert [m.epoch for m in found] == [20_000]
+    assert parser.call_args.args == (["epoch,acc", "20000,0.75"],)

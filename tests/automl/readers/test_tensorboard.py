@@ -63,7 +63,7 @@ def test_the_metric_has_its_zero_based_epoch(
 def test_what_torch_writes_is_read_while_it_grows_with_the_folders_of_add_scalars(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("automl.readers.tensorboard._SEARCH_INTERVAL_S", 0.0)
+    monkeypatch.setattr("automl.readers.folder_search._INTERVAL_S", 0.0)
     tensorboard = pytest.importorskip("torch.utils.tensorboard", reason="torch and tensorboard are not here")
     writer, source = tensorboard.SummaryWriter(str(tmp_path / "runs")), reader(tmp_path, "val/acc")
     seen = []
