@@ -11,17 +11,15 @@ study.best
 
 from __future__ import annotations
 
-import hashlib
-import inspect
+import html
 import os
-import shlex
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from automl.errors import ConfigurationError, Problem
-from automl.request.location import RunLocation, make_private, next_study_directory
+from automl.errors import ConfigurationError, Problem, counted
+from automl.function_program import can_continue, defaults_of, function_command, function_name, function_problems
+from automl.request.location import RunLocation, next_study_directory
 from automl.request.study_request import load_study_request, read_objective, request_of_document
 from automl.storage.study_directory import read_study
 
@@ -37,7 +35,7 @@ if TYPE_CHECKING:
 
 Values: TypeAlias = "str | Sequence[bool | int | float | str | None] | Mapping[str, object]"
 """A range as text, ``1e-5..1e-1 log``; a list of options; or a mapping with ``range``, ``scale`` and ``when``."""
-_FUNCTIONS = ".functions"
+_SHOWN_TRIALS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +139,7 @@ class Study:
         Raises:
             AutomlError: what `automl run` would print; the directory is kept.
         """
+        trackers = _progress(is_shown=is_shown)
         from automl.run import make_plan, run_plan  # noqa: PLC0415 - ray, optuna, mlflow
 
         request, place = self._asked(trials), self._place()
@@ -148,14 +147,15 @@ class Study:
         directory = next_study_directory(self._results, plan.name)
         self._directory = directory
         place = RunLocation(results=place.results, tracking_uri=place.tracking_uri, directory=directory)
-        run_plan(request, plan, place, extra_trackers=_progress(is_shown=is_shown))
+        run_plan(request, plan, place, extra_trackers=trackers)
         return self
 
     def resume(self, trials: int | None = None, *, is_shown: bool = True) -> Study:
         """Continue a study that was interrupted; with ``trials`` it gets a new number of them."""
+        trackers = _progress(is_shown=is_shown)
         from automl.resume import resume_study  # noqa: PLC0415 - ray, optuna, mlflow
 
-        resume_study(self.directory, trials=trials, extra_trackers=_progress(is_shown=is_shown))
+        resume_study(self.directory, trials=trials, extra_trackers=trackers)
         return self
 
     def trials_dataframe(self) -> pd.DataFrame:
@@ -212,6 +212,18 @@ class Study:
             return f"Study({self._request.name if self._request else ''}, not run yet)"
         return f"Study({self._directory})"
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: where the study is, its best trial, and the first trials by their values."""
+        if self._directory is None:
+            return f"<p>{html.escape(repr(self))}</p>"
+        result, best = self._result(), self.best
+        metric, trials = result.objective.metric, self.trials_dataframe()
+        leader = "no usable value yet" if best is None else f"best trial {best.trial}, {metric} {best.value:.4g}"
+        first = [trial.number for trial in result.ranked()][:_SHOWN_TRIALS]
+        shown = trials.set_index("trial").loc[first].reset_index() if first else trials.head(_SHOWN_TRIALS)
+        heading = html.escape(f"{self._directory}: {counted(len(trials), 'trial')}, {leader}")
+        return f"<p>{heading}</p>{shown.to_html(index=False, na_rep='', float_format='{:.4g}'.format)}"
+
     def _result(self) -> StudyResult:
         return read_study(self.directory)[1]
 
@@ -251,7 +263,8 @@ def tune(
 
     The function reports by `automl.report` while it runs, or returns a metric: a number, which is the objective, or a
     mapping of metrics. Where it has an argument ``checkpoint``, it may continue: a trial that was cut off is given the
-    last checkpoint that it has reported, and None at first.
+    last checkpoint that it has reported, and None at first. Functions and classes of a notebook or script travel with
+    it. After an interrupt, ``automl.load("results/train").resume()`` continues the study.
 
     Args:
         function: Its defaults are trial 0.
@@ -264,34 +277,24 @@ def tune(
         settings: Further keys of a study file.
 
     Raises:
+        ConfigurationError: an argument has no value, or is none of the function's; or the function cannot be sent.
         AutomlError: what `automl run` would print.
     """
-    import cloudpickle  # noqa: PLC0415 - functions of a notebook
-
     folder = Path(results).expanduser().absolute()
-    content = cloudpickle.dumps((function, _metric_of(objective)))
-    file = folder / _FUNCTIONS / f"{function.__name__}-{hashlib.sha256(content).hexdigest()[:12]}.pkl"
-    make_private(file.parent)
-    file.write_bytes(content)
-    parameters = inspect.signature(function).parameters
-    defaults = {
-        name: parameter.default
-        for name, parameter in parameters.items()
-        if isinstance(parameter.default, bool | int | float | str)
-    }
-    command = shlex.join([sys.executable, "-m", "automl.run_function", str(file)])
+    metric = _metric_of(objective)
+    if problems := function_problems(function, [*search, *settings.get("set", {})]):
+        raise ConfigurationError.from_problems(problems, subject="the call")
     study = Study(
-        program=f"{command} {{config_path}}",
+        program=f"{function_command(function, metric, folder)} {{config_path}}",
         search=search,
         objective=objective,
-        report={"resume": "--checkpoint {checkpoint}", "first_epoch": 0} if "checkpoint" in parameters else None,
-        name=name or function.__name__.strip("<>"),
+        report={"resume": "--checkpoint {checkpoint}", "first_epoch": 0} if can_continue(function) else None,
+        name=name or function_name(function),
         results=folder,
         **settings,
     )
-    study._request = study._asked(None).with_settings(  # the defaults are no key of a study file
-        program={**(study._asked(None).program or {}), "defaults": defaults}
-    )
+    own = {"defaults": defaults_of(function), "name": function_name(function)}  # no keys of a study file
+    study._request = study._asked(None).with_settings(program={**(study._asked(None).program or {}), **own})
     return study.run(trials, is_shown=is_shown)
 
 

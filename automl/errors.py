@@ -60,6 +60,10 @@ class AutomlError(Exception):
     def __str__(self) -> str:
         return "\n\n".join([self.headline, *map(str, self.problems)])
 
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython shows in place of a traceback: what the command line prints."""
+        return [f"error: {self}"]
+
 
 class ConfigurationError(AutomlError):
     """The request, a skill, a study file, a spec or the data cannot be used as they are."""

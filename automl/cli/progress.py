@@ -1,4 +1,4 @@
-"""What a person sees while a study runs: one line per ended trial, and on a terminal the running ones below.
+"""What a person sees while a study runs: a line per ended trial, on a terminal and in a notebook also the running ones.
 
 It shows the event log, so what is shown and what is recorded cannot differ.
 """
@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.table import Table
 
 from automl import clock
+from automl.cli.notebook import NotebookCell
 from automl.cli.render import console, epochs_so_far, format_assignment, format_measure, trial_line
 from automl.duration import format_duration
 from automl.errors import counted
@@ -40,6 +41,7 @@ class ProgressTracker(Tracker):
     def __init__(self) -> None:
         self._console = console(to_stderr=True)
         self._live: Live | None = None
+        self._cell = NotebookCell(self._running_table) if self._console.is_jupyter else None
         self._paths = StudyPaths(Path())
         self._study: StudyResult | None = None
         self._state = StudyState()
@@ -53,6 +55,8 @@ class ProgressTracker(Tracker):
         """Show what an event changes."""
         if isinstance(entry.event, StudyStarted):
             self._begin(entry.event)
+            if self._cell is not None:
+                self._cell.refresh()
             return
         before = self._leader() if isinstance(entry.event, TrialEnded) else None
         apply(self._state, entry.event, entry.time)
@@ -62,24 +66,32 @@ class ProgressTracker(Tracker):
             self._print_end(entry.event.result, is_best=is_best)
         elif isinstance(entry.event, StudyEnded):
             self.close()
+        if self._cell is not None:
+            self._cell.refresh()
 
     def _begin(self, study: StudyStarted) -> None:
         plan = read_plan(self._paths)
         self._study, self._state = study_of_plan(plan), read_state(self._paths)
         trials = f"{counted(study.trials, 'trial')}, {study.jobs} at once"
         what = trials if study.route == Route.TUNE else "one training"
-        self._console.print(f"study {study.study}: {what}, {study.direction} {study.metric}", style="bold")
+        self._print(f"study {study.study}: {what}, {study.direction} {study.metric}", style="bold")
         if study.route == Route.TRAIN_ONCE:
-            self._console.print(f"  because {plan.reasons[0]}")
+            self._print(f"  because {plan.reasons[0]}")
         is_switched_off = plan.request.get("warm_start") == []
         for sentence in described(plan.earlier, plan.origins, is_switched_off=is_switched_off):
-            self._console.print(f"  {sentence}")
-        self._console.print(f"  in {self._paths.root}")
+            self._print(f"  {sentence}")
+        self._print(f"  in {self._paths.root}")
         if self._console.is_terminal:
             self._live = Live(
                 console=self._console, refresh_per_second=_REFRESH_PER_S, get_renderable=self._running_table
             )
             self._live.start()
+
+    def _print(self, text: str, style: str = "") -> None:
+        if self._cell is not None:
+            self._cell.print_heading(text, style)
+        else:
+            self._console.print(text, style=style)
 
     def _leader(self) -> TrialResult | None:
         ranked = replace(self._study, trials=self._state.results).ranked() if self._study is not None else ()
@@ -89,10 +101,15 @@ class ProgressTracker(Tracker):
         study = self._state.started
         if study is not None:
             line = trial_line(result, metric=study.metric, max_epochs=study.max_epochs, is_best=is_best)
-            self._console.print(line, no_wrap=True, overflow="ignore", crop=False)
+            if self._cell is not None:
+                self._cell.print_line(line)
+            else:
+                self._console.print(line, no_wrap=True, overflow="ignore", crop=False)
 
     def close(self) -> None:
-        """Remove the live part."""
+        """Remove the live part; in a notebook show the last state."""
+        if self._cell is not None:
+            self._cell.refresh(is_last=True)
         if self._live is not None:
             self._live.stop()
             self._live = None

@@ -46,11 +46,24 @@ _PIPE_WIDTH = 160
 
 
 class VisibleConsole(Console):
-    """Shows the control characters of texts (those of colours are added later), and takes no text for markup."""
+    """Shows the control characters of texts (those of colours are added later), and takes no text for markup.
 
-    def __init__(self, stream: TextIO, *, soft_wrap: bool = False, width: int | None = None) -> None:
-        file = getattr(stream, "unescaped", stream)
-        super().__init__(file=file, highlight=False, markup=False, emoji=False, soft_wrap=soft_wrap, width=width)
+    With ``is_page`` it keeps what is printed, to be exported, and shows nothing in a notebook.
+    """
+
+    def __init__(
+        self, stream: TextIO, *, soft_wrap: bool = False, width: int | None = None, is_page: bool = False
+    ) -> None:
+        super().__init__(
+            file=getattr(stream, "unescaped", stream),
+            highlight=False,
+            markup=False,
+            emoji=False,
+            soft_wrap=soft_wrap,
+            width=width,
+            record=is_page,
+            force_jupyter=False if is_page else None,
+        )
 
     def render_str(self, text: str, **style: Any) -> Text:  # noqa: ANN401 # those of rich
         """Turn a text of a cell into one whose width is that of what is shown."""

@@ -44,7 +44,7 @@ def program_skill(document: Mapping[str, Any]) -> Skill:
 
     Args:
         document: ``command`` and ``folder``, and of the study's `report`: ``checkpoint``, ``first_epoch``, ``resume``,
-            ``metrics``; and ``defaults``, by name, of a function.
+            ``metrics``; and of a function its ``name``, and its ``defaults`` by name.
 
     Raises:
         ConfigurationError: a pattern of checkpoints names no epoch, or the words that resume name no checkpoint.
@@ -69,7 +69,7 @@ def program_skill(document: Mapping[str, Any]) -> Skill:
         name="train", command=program.template, metric_file=f"{WORK}/{metrics}" if metrics else None, program=program
     )
     return Skill(
-        name=script.file.stem if script.file is not None else re.split(r"\s", command.strip())[0].rpartition("/")[2],
+        name=document.get("name") or _name(script, command),
         root=folder,
         network_arch=NETWORK_ARCH,
         automl_enabled=True,
@@ -82,6 +82,10 @@ def program_skill(document: Mapping[str, Any]) -> Skill:
         fingerprints=MappingProxyType(_fingerprints(document, script.files, folder)),
         architecture=_architecture(patterns, program.first_epoch or 0),
     )
+
+
+def _name(script: Script, command: str) -> str:
+    return script.file.stem if script.file is not None else re.split(r"\s", command.strip())[0].rpartition("/")[2]
 
 
 def _texts(value: str | list[str] | tuple[str, ...] | None) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import pickle
 from typing import TYPE_CHECKING, Any
 
+from ray.tune.progress_reporter import ProgressReporter
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher as TuneSearcher
 
@@ -41,6 +42,15 @@ class ForgetEnded(FIFOScheduler):
             known.evaluated_params.clear()
             vars(known.run_metadata).update(last_result={}, metric_analysis={}, metric_n_steps={})
         trials[:] = [known for known in trials if known not in ended]
+
+
+class NoProgress(ProgressReporter):
+    """Shows nothing: in a notebook Tune's own reporter would clear the output of the cell, and with it our progress."""
+
+    def should_report(self, trials: list[Trial], done: bool = False) -> bool:  # noqa: FBT001, FBT002 - Ray's
+        """Return False."""
+        del trials, done
+        return False
 
 
 class LoopSearch(TuneSearcher):

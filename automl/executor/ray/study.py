@@ -91,7 +91,7 @@ def execute_study(
     result = loop.close()
     done = f"{sum(trial.state.is_final for trial in result.trials)} of {plan.budget.trials} trials"
     if loop.is_interrupted:
-        raise InterruptedStudyError(f"interrupted after {done}; resume continues it")
+        raise InterruptedStudyError(f"interrupted after {done}; automl resume {location.directory} continues it")
     if loop.end is not None and loop.end.is_cut_off:
         raise LaunchError(f"ended after {done}: {loop.end} (automl resume {location.directory})")
     return result
@@ -126,7 +126,7 @@ def _run(resources: Resources, loop: StudyLoop, choice: LauncherChoice, folder: 
     from ray import tune  # noqa: PLC0415 # after the session has set its environment
 
     from automl.executor.ray.actor import TrialActor  # noqa: PLC0415
-    from automl.executor.ray.search import ForgetEnded, LoopSearch  # noqa: PLC0415
+    from automl.executor.ray.search import ForgetEnded, LoopSearch, NoProgress  # noqa: PLC0415
 
     search = LoopSearch(choice.session, loop, choice)
     placement = tune.PlacementGroupFactory(
@@ -146,6 +146,7 @@ def _run(resources: Resources, loop: StudyLoop, choice: LauncherChoice, folder: 
             name="study",
             storage_path=str(folder / "tune"),
             verbose=0,
+            progress_reporter=NoProgress(),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False, checkpoint_frequency=0),
         ),
     )

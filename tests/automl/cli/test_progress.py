@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import IPython.display
 
 from automl.cli.progress import ProgressTracker
 from automl.storage.paths import StudyPaths
@@ -49,3 +51,47 @@ def test_after_a_resume_the_best_of_before_still_leads(tmp_path: Path, capsys: p
     files.trial_ended(TRIALS[2])
 
     assert "(best)" not in capsys.readouterr().err
+
+
+class Shown:
+    """The outputs of a cell, as a front end keeps them."""
+
+    def __init__(self) -> None:
+        self.pages: list[dict[str, str]] = []
+        self.displays = 0
+
+    def display(self, page: dict[str, str], **options: Any) -> Shown:  # noqa: ANN401 # those of IPython
+        assert options == {"raw": True, "display_id": True}
+        self.displays += 1
+        self.pages.append(page)
+        return self
+
+    def update(self, page: dict[str, str], *, raw: bool) -> None:
+        assert raw
+        self.pages.append(page)
+
+
+def test_a_notebook_keeps_one_output_with_the_last_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = Shown()
+    monkeypatch.setattr(IPython.display, "display", shown.display)
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    root = write_study(tmp_path / "example", ())
+    files = FileTracker(StudyPaths(root), [ProgressTracker()])
+
+    files.study_started(make_plan(), root)
+    for trial in TRIALS:
+        proposal = Proposal(number=trial.number, assignment=trial.assignment, origin=Origin(OriginKind.GIVEN))
+        files.trial_started(proposal, root / trial.directory, 1)
+        files.trial_ended(trial)
+    files.study_ended(StudyResult(objective=OBJECTIVE, trials=TRIALS))
+
+    last = shown.pages[-1]
+    assert (shown.displays, capsys.readouterr().err) == (1, "")
+    assert [line.split()[:3] for line in last["text/plain"].splitlines() if line.startswith("trial ")] == [
+        ["trial", str(trial.number), trial.state.value.lower()] for trial in TRIALS
+    ]
+    assert "best 0.7000" in last["text/plain"]
+    assert last["text/html"].startswith("<pre ")
+    assert "train_loss is nan" in last["text/html"]
