@@ -7,14 +7,17 @@ known to act on the result is proposed; everything else stands there as a commen
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl.architectures.load import load_architecture
-from automl.program.script import Script, parsed, read_script
+from automl.program.arguments import LIGHTNING, needs_subcommand
+from automl.program.script import HYDRA, Script, parsed, read_script
 from automl.program.skill import NETWORK_ARCH
 from automl.program.traces import Traces, direction_of, read_traces, resume_argument
+from automl.skill.program import Argument
 from automl.space.derived import family_of
 from automl.space.ranges import make_parameter
 from automl.spec.train_schema import LeafKind, SchemaLeaf
@@ -23,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from automl.config_files import JsonValue
-    from automl.skill.program import Argument
     from automl.space.parameters import Parameter
 
 SCHEMA_LINE = "# yaml-language-server: $schema=.automl/study.schema.json"
@@ -37,6 +39,15 @@ _NOT_SEARCHED = {
 _CHOSEN = ("opt", "optim", "optimizer", "scheduler", "lr_scheduler", "sched", "activation", "act", "loss")
 _WITH_MOMENTUM = ("sgd", "rmsprop", "nesterov", "momentum")
 _WORDS_OF_HYDRA = "{overrides}"
+_TRAINER = "trainer."
+"""What Lightning's own class takes: most of it is about the machine and the log."""
+_LENGTH = f"{_TRAINER}max_epochs"
+_LIGHTNING_REPORT = (
+    "report:",
+    '  resume: "--ckpt_path {checkpoint}"  # the words that continue from one',
+    "  first_epoch: 0  # the number of its first epoch; its checkpoints are found by their names",
+)
+_SUBCOMMANDS = {"fit", "validate", "test", "predict"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +60,8 @@ class Proposed:
     is_searched: bool
 
 
-def study_text(script: Script, command: str) -> str:
-    """Return the text of a study file for a script."""
+def study_text(script: Script, command: str, spec: str = "") -> str:
+    """Return the text of a study file for a script; ``spec`` is the file beside it that the program starts from."""
     traces = read_traces(tree for file in script.files if (tree := parsed(file)) is not None)
     lines = [*proposals(script.arguments.values())]
     if lines and not any(line.is_searched for line in lines):
@@ -60,15 +71,38 @@ def study_text(script: Script, command: str) -> str:
     parts = [
         SCHEMA_LINE,
         f"# Written by `automl init` from {name} ({script.library or 'its help'}). Check ranges, objective and report;",
-        "# then: automl plan study.yaml, automl run study.yaml",
-        f"program: {command} {_WORDS_OF_HYDRA if script.library == 'hydra' else '--{overrides}'}",
+        "# then: automl plan study.yaml, automl run study.yaml. The ends of an elastic range are no limits: they move",
+        "# out where the best trials gather at them.",
+        f"program: {command} {_words_of(script, spec)}",
+        *([f"spec: {spec}  # what the program starts from, as it prints it: trial 0"] if spec else []),
         "search:",
         *(_line(line, width) for line in sorted(lines, key=lambda line: not line.is_searched)),
+        *_group_lines(script),
         *_objective_lines(traces),
         *_report_lines(script, traces),
+        *_length_lines(script),
         "budget: {trials: 20}",
     ]
     return "\n".join(parts) + "\n"
+
+
+def _words_of(script: Script, spec: str) -> str:
+    if spec:
+        return "--config {config_path}"
+    return _WORDS_OF_HYDRA if script.library == HYDRA else "--{overrides}"
+
+
+def _group_lines(script: Script) -> Iterator[str]:
+    """Yield a line for each group of a Hydra configuration with several options."""
+    for group, options in script.groups.items():
+        if len(options) > 1:
+            yield f"  # {group}: {json.dumps(options)}  # a group; its options may have other parameters below it"
+
+
+def _length_lines(script: Script) -> Iterator[str]:
+    """Yield a line for a Lightning CLI that says no end of its training: Lightning's own is 1000 epochs."""
+    if script.library == LIGHTNING and script.arguments.get(_LENGTH, Argument(path=_LENGTH)).default is None:
+        yield f"# set: {{{_LENGTH}: 10}}  # its epochs; without it Lightning trains for 1000"
 
 
 def _line(line: Proposed, width: int) -> str:
@@ -86,6 +120,9 @@ def _objective_lines(traces: Traces) -> Iterator[str]:
 
 
 def _report_lines(script: Script, traces: Traces) -> Iterator[str]:
+    if script.library == LIGHTNING:
+        yield from _LIGHTNING_REPORT
+        return
     resume = resume_argument(script.arguments)
     flag = script.arguments[resume].flag if resume else ""
     words = f"{flag} {{checkpoint}}" if flag else f"{resume}={{checkpoint}}"
@@ -130,6 +167,8 @@ def proposals(listed: Iterable[Argument]) -> Iterator[Proposed]:
         is_known = bool(family.name) and family.name not in _NOT_SEARCHED
         is_option = bool(argument.choices) and argument.path.rpartition(".")[2] in _CHOSEN
         is_costly = any(word in argument.path for word in ("worker", "log", "every", "interval", "port", "gpu", "num_"))
+        if argument.path.startswith(_TRAINER) and not is_known:
+            continue
         default = f"default {value}" if value is not None else "no default"
         reason = made.reason.partition(", inside the schema")[0].partition("; the schema has no")[0]
         words = filter(None, (argument.text.replace("\n", " ")[:60], default, reason))
@@ -161,9 +200,8 @@ def _values(made: Parameter, condition: str) -> str:
         return json.dumps(list(made.choices))
     low, high = (_number(made, end) for end in made.bounds)
     scale = "log" if made.log else "one_minus_log" if made.log_to_one else ""
-    if condition:
-        return f"{{range: {low}..{high}{f', scale: {scale}' if scale else ''}, when: {{{condition}}}}}"
-    return f"{low}..{high} {scale}".rstrip()
+    words = " ".join(filter(None, (f"{low}..{high}", scale, "elastic" if made.derived else "")))
+    return f"{{range: {words}, when: {{{condition}}}}}" if condition else words
 
 
 def _number(made: Parameter, value: float) -> str:
@@ -177,9 +215,15 @@ def script_of(words: str, folder: Path) -> tuple[Script, str]:
     """Return what is known of a script, named by its file or by a whole command, and the command that runs it."""
     if words.endswith(".py") and Path(words).is_file():
         here = Path(words).resolve()
-        words = str(here.relative_to(folder) if here.is_relative_to(folder) else here)
-    command = f"python {words}" if words.endswith(".py") else words
-    return read_script(command, folder), command
+        words = shlex.quote(str(here.relative_to(folder) if here.is_relative_to(folder) else here))
+        command = f"python {words}"
+    else:
+        command = f"python {words}" if words.endswith(".py") and len(words.split()) == 1 else words
+    script = read_script(command, folder)
+    trees = [tree for file in script.files if (tree := parsed(file)) is not None]
+    if script.library == LIGHTNING and any(map(needs_subcommand, trees)) and not _SUBCOMMANDS & {*words.split()}:
+        command += " fit"
+    return script, command
 
 
 def skill_files(folder: Path) -> dict[Path, str]:

@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING
 import click
 
 from automl.cli.options import wrong_argument
+from automl.config_files import parse_yaml
+from automl.program.arguments import JSONARGPARSE, LIGHTNING
 
 if TYPE_CHECKING:
     from automl.program.script import Script
 
 commands = click.Group()
 
-_HELP_LIMIT_S = 60.0
+_HELP_LIMIT_S = 180.0
+_PRINT = "--print_config"
 _SCHEMA = Path(".automl/study.schema.json")
 
 
@@ -26,10 +29,15 @@ _SCHEMA = Path(".automl/study.schema.json")
 @click.argument("script", required=False)
 @click.option("--skill", metavar="DIR", type=click.Path(path_type=Path), help="Write a model skill to this new folder.")
 @click.option("-o", "--output", metavar="FILE", default="study.yaml", show_default=True, help="The study file.")
-@click.option("--run-help", is_flag=True, help="Run the script with --help if its source does not say its arguments.")
+@click.option("--run-help", is_flag=True,
+              help="Run the script with --help, or --print_config of jsonargparse and Lightning, for what its source "
+              "does not say.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace files that are there.")
 def init(*, script: str | None, skill: Path | None, output: str, run_help: bool, force: bool) -> None:
-    """Write a study file for SCRIPT, a file or a command in quotes; its source is read, nothing of it is run."""
+    """Write a study file for SCRIPT, a file or a command in quotes.
+
+    Its source is read and nothing of it is run, unless --run-help is given.
+    """
     if (script is None) == (skill is None):
         expected, fix = "a script or --skill DIR", "automl init train.py, or automl init --skill my_model"
         raise wrong_argument("SCRIPT", "neither" if script is None else "--skill beside it", expected, fix)
@@ -43,9 +51,12 @@ def init(*, script: str | None, skill: Path | None, output: str, run_help: bool,
 
     file = Path(output).expanduser().absolute()
     known, command = script_of(str(script), file.parent)
-    if not known.arguments:
-        known = _by_help(known, command, file.parent, may_run=run_help)
-    _write({file: study_text(known, command)}, is_forced=force)
+    printed = ""
+    if not known.arguments or (run_help and known.library in {LIGHTNING, JSONARGPARSE}):
+        known, printed = _by_running(known, command, file.parent, may_run=run_help)
+    spec = file.with_name(f"{file.stem}.defaults.yaml")
+    files = {spec: printed} if printed else {}
+    _write({file: study_text(known, command, spec.name if printed else "")} | files, is_forced=force)
     _write_schema(file.parent)
     click.echo(f"next: automl plan {output}; automl run {output}")
 
@@ -85,21 +96,41 @@ def _write(files: dict[Path, str], *, is_forced: bool) -> None:
         click.echo(f"wrote {file}")
 
 
-def _by_help(known: Script, command: str, folder: Path, *, may_run: bool) -> Script:
-    """Return a script with the arguments that its help names; only where it may be run."""
+def _by_running(known: Script, command: str, folder: Path, *, may_run: bool) -> tuple[Script, str]:
+    """Return a script with the arguments that it names itself, and the configuration that it prints or an empty text.
+
+    It is only run where it may be: with ``--print_config``, which programs of jsonargparse have, else with ``--help``.
+    """
     name = command if known.file is None else known.file.name
     if not may_run:
         found = f"{name}, whose source declares no arguments that are recognised"
         expected = "argparse, Hydra, click, typer, jsonargparse or dataclasses"
         fix = f"automl init {shlex.quote(command)} --run-help runs it with --help; or write study.yaml by hand"
         raise wrong_argument("SCRIPT", found, expected, fix)
+    from automl.program.help_text import arguments_of_help, arguments_of_values, may_print_config
+
+    text = "" if known.library == LIGHTNING else _output(command, "--help", folder)
+    if known.library in {LIGHTNING, JSONARGPARSE} or may_print_config(text):
+        text = _output(command, _PRINT, folder)
+        found_arguments = arguments_of_values(parse_yaml(text, where=f"{command} {_PRINT}"), known.arguments)
+        if found_arguments:
+            library = known.library or JSONARGPARSE
+            return replace(known, library=library, arguments={a.path: a for a in found_arguments}), text
+    arguments = {argument.path: argument for argument in arguments_of_help(text)} or known.arguments
+    if not arguments:
+        raise wrong_argument("SCRIPT", f"{name} --help names no options", "options with values", "write study.yaml")
+    return replace(known, arguments=arguments), ""
+
+
+def _output(command: str, word: str, folder: Path) -> str:
+    """Return what a program of the user's prints for a word."""
     from automl.launch.command import search_path
-    from automl.program.help_text import arguments_of_help
 
     environment = {"PATH": search_path(dict(os.environ), is_own=False)}
+    expected, fix = f"a program that answers {word}", "check the command"
     try:
         done = subprocess.run(  # noqa: S603 - the user's own program, which the user has asked to run
-            [*shlex.split(command), "--help"],
+            [*shlex.split(command), word],
             cwd=folder,
             env={**os.environ, **environment},
             capture_output=True,
@@ -107,9 +138,13 @@ def _by_help(known: Script, command: str, folder: Path, *, may_run: bool) -> Scr
             timeout=_HELP_LIMIT_S,
             check=False,
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise wrong_argument("SCRIPT", str(error), "a program that prints its help", "check the command") from error
-    arguments = {argument.path: argument for argument in arguments_of_help(done.stdout)}
-    if not arguments:
-        raise wrong_argument("SCRIPT", f"{name} --help names no options", "options with values", "write study.yaml")
-    return replace(known, arguments=arguments)
+    except subprocess.TimeoutExpired as error:
+        found = f"{command} {word}, which had not ended after {_HELP_LIMIT_S:g} s"
+        raise wrong_argument("SCRIPT", found, expected, fix) from error
+    except (OSError, ValueError) as error:
+        raise wrong_argument("SCRIPT", str(error), expected, fix) from error
+    if done.returncode:
+        last = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), "no message")
+        found = f"{command} {word} ended with status {done.returncode}: {last.strip()}"
+        raise wrong_argument("SCRIPT", found, expected, fix)
+    return done.stdout

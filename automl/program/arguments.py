@@ -6,7 +6,7 @@ Nothing is imported and nothing is run. A default that is no constant of the fil
 from __future__ import annotations
 
 import ast
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from automl.skill.program import Argument
@@ -19,10 +19,15 @@ if TYPE_CHECKING:
 _KINDS = frozenset({"float", "int", "str", "bool"})
 _FLAG_ACTIONS = {"store_true": False, "store_false": True}
 _BOTH_WAYS = "BooleanOptionalAction"
+LIGHTNING, JSONARGPARSE = "lightning", "jsonargparse"
+_OF_PARSERS = frozenset({"add_class_arguments", "add_dataclass_arguments", "add_function_arguments"})
 
 
-def read_arguments(tree: ast.Module) -> tuple[str, tuple[Argument, ...]]:
-    """Return the library that reads the arguments, and the arguments; an empty name where none is recognised."""
+def read_arguments(tree: ast.Module, beside: Sequence[ast.Module] = ()) -> tuple[str, tuple[Argument, ...]]:
+    """Return the library that reads the arguments, and the arguments; an empty name where none is recognised.
+
+    Functions and classes that are named to a library may stand in the modules ``beside`` the script.
+    """
     constants = _constants(tree)
     found = tuple(_argparse(tree, constants))
     if found:
@@ -30,7 +35,54 @@ def read_arguments(tree: ast.Module) -> tuple[str, tuple[Argument, ...]]:
     found = tuple(_click(tree, constants))
     if found:
         return "click", found
-    return _by_signature(tree, constants)
+    return _by_signature(tree, _Declared.of(tree, beside))
+
+
+def needs_subcommand(tree: ast.Module) -> bool:
+    """Return whether a script calls a `LightningCLI` that wants ``fit`` behind its name."""
+    declared = _Declared.of(tree, ())
+    return any(declared.is_lightning_cli(call) and not _is_off(_keywords(call).get("run")) for call in _calls(tree))
+
+
+def _is_off(node: ast.expr | None) -> bool:
+    return isinstance(node, ast.Constant) and node.value is False
+
+
+@dataclass(frozen=True, slots=True)
+class _Declared:
+    """The functions, classes and plain constants of a script and the modules beside it."""
+
+    functions: Mapping[str, ast.FunctionDef]
+    classes: Mapping[str, ast.ClassDef]
+    constants: Mapping[str, JsonValue]
+
+    @classmethod
+    def of(cls, tree: ast.Module, beside: Sequence[ast.Module]) -> _Declared:
+        functions: dict[str, ast.FunctionDef] = {}
+        classes: dict[str, ast.ClassDef] = {}
+        constants: dict[str, JsonValue] = {}
+        for one in (*beside, tree):  # the script's own names win
+            functions |= {node.name: node for node in ast.walk(one) if isinstance(node, ast.FunctionDef)}
+            classes |= {node.name: node for node in ast.walk(one) if isinstance(node, ast.ClassDef)}
+            constants |= _constants(one)
+        return cls(functions, classes, constants)
+
+    def with_bases(self, name: str) -> list[ast.ClassDef]:
+        """Return a class and those of its bases that are known, itself first."""
+        found: list[ast.ClassDef] = []
+        pending = [name]
+        while pending:
+            node = self.classes.get(pending.pop(0))
+            if node is not None and node not in found:
+                found.append(node)
+                pending += map(_name, node.bases)
+        return found
+
+    def is_lightning_cli(self, call: ast.Call) -> bool:
+        name = _name(call.func)
+        return name == "LightningCLI" or any(
+            _name(base) == "LightningCLI" for node in self.with_bases(name) for base in node.bases
+        )
 
 
 def _constants(tree: ast.Module) -> dict[str, JsonValue]:
@@ -135,42 +187,37 @@ def _click(tree: ast.Module, constants: Mapping[str, JsonValue]) -> Iterator[Arg
             )
 
 
-def _by_signature(tree: ast.Module, constants: Mapping[str, JsonValue]) -> tuple[str, tuple[Argument, ...]]:
+def _by_signature(tree: ast.Module, declared: _Declared) -> tuple[str, tuple[Argument, ...]]:
     """Return the arguments that functions, classes or dataclasses declare, by who reads them."""
-    functions = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
-    classes = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
-    for function in functions.values():
+    for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
         if any("command" in ast.unparse(decorator) for decorator in function.decorator_list):
-            return "typer", tuple(_parameters(function, constants, dash="-"))
-    for call in _calls(tree):
-        library, found = _read_by(call, functions, classes, constants)
-        if library:
-            return library, tuple(found)
-    return "", ()
+            return "typer", tuple(_parameters(function, declared.constants, dash="-"))
+    calls = list(_calls(tree))
+    found = [(library, tuple(read)) for library, read in (_read_by(call, declared) for call in calls) if library]
+    if not found:
+        return "", ()
+    linked = {_value(call.args[1], {}) for call in calls if _name(call.func) == "link_arguments" and len(call.args) > 1}
+    # A parser is given its classes in several calls; a linked argument is computed and cannot be given.
+    listed = [argument for library, read in found if library == found[0][0] for argument in read]
+    return found[0][0], tuple(argument for argument in listed if argument.path not in linked)
 
 
-def _read_by(
-    call: ast.Call,
-    functions: Mapping[str, ast.FunctionDef],
-    classes: Mapping[str, ast.ClassDef],
-    constants: Mapping[str, JsonValue],
-) -> tuple[str, Iterable[Argument]]:
+def _read_by(call: ast.Call, declared: _Declared) -> tuple[str, Iterable[Argument]]:
     """Return the library of a call that reads arguments, and what it reads; an empty name for any other call."""
     owner, name, first = ast.unparse(call.func), _name(call.func), _name(call.args[0]) if call.args else ""
     found: tuple[str, Iterable[Argument]] = "", ()
-    if name == "LightningCLI":
-        found = "lightning", _lightning(call, classes, constants)
+    if declared.is_lightning_cli(call):
+        found = LIGHTNING, _lightning(call, declared)
     elif name == "HfArgumentParser" and call.args:
         listed = call.args[0].elts if isinstance(call.args[0], ast.Tuple | ast.List) else [call.args[0]]
-        own = [classes[_name(item)] for item in listed if _name(item) in classes]
-        found = "HfArgumentParser", (argument for item in own for argument in _fields(item, constants))
-    elif owner == "typer.run" and first in functions:
-        found = "typer", _parameters(functions[first], constants, dash="-")
-    elif name in {"CLI", "auto_cli"} and first in functions:
-        found = "jsonargparse", _parameters(functions[first], constants, dash="_")
-    elif owner in {"tyro.cli", "simple_parsing.parse"} and first in classes:
-        dash = "-" if owner == "tyro.cli" else "_"
-        found = owner.partition(".")[0], _fields(classes[first], constants, dash=dash)
+        found = name, (argument for item in listed for argument in _fields(_name(item), declared))
+    elif owner == "typer.run" and first in declared.functions:
+        found = "typer", _parameters(declared.functions[first], declared.constants, dash="-")
+    elif name in {"CLI", "auto_cli", *_OF_PARSERS} and first:
+        nested = _value(call.args[1], declared.constants) if name in _OF_PARSERS and len(call.args) > 1 else None
+        found = JSONARGPARSE, _taken(first, declared, f"{nested}." if nested else "")
+    elif owner in {"tyro.cli", "simple_parsing.parse"} and first in declared.classes:
+        found = owner.partition(".")[0], _fields(first, declared, dash="-" if owner == "tyro.cli" else "_")
     return found
 
 
@@ -215,21 +262,36 @@ def _annotated(
     return Argument(path=name, kind=kind, default=_typed(kind, value), choices=options, text=text)
 
 
-def _fields(node: ast.ClassDef, constants: Mapping[str, JsonValue], *, dash: str = "_") -> Iterator[Argument]:
-    for item in node.body:
-        if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
-            made = _annotated(item.target.id, item.annotation, item.value, constants)
-            yield replace(made, flag=f"--{item.target.id.replace('_', dash)}")
+def _fields(name: str, declared: _Declared, *, dash: str = "_", prefix: str = "") -> Iterator[Argument]:
+    """Yield the fields of a dataclass, those of its bases first."""
+    items = (item for node in reversed(declared.with_bases(name)) for item in node.body)
+    found = {i.target.id: i for i in items if isinstance(i, ast.AnnAssign) and isinstance(i.target, ast.Name)}
+    for field, item in found.items():
+        made = _annotated(field, item.annotation, item.value, declared.constants)
+        yield replace(made, path=f"{prefix}{field}", flag=f"--{prefix}{field.replace('_', dash)}")
 
 
-def _lightning(
-    call: ast.Call, classes: Mapping[str, ast.ClassDef], constants: Mapping[str, JsonValue]
-) -> Iterator[Argument]:
+def _lightning(call: ast.Call, declared: _Declared) -> Iterator[Argument]:
     """Yield the parameters of the classes that `LightningCLI` is given, and are in the same files."""
     given = _keywords(call)
     positional = dict(zip(("model_class", "datamodule_class"), call.args, strict=False))
     for key, block in (("model_class", "model"), ("datamodule_class", "data")):
-        owner = classes.get(_name(given.get(key, positional.get(key))))
-        for item in owner.body if owner is not None else ():
-            if isinstance(item, ast.FunctionDef) and item.name == "__init__":
-                yield from _parameters(item, constants, dash="_", prefix=f"{block}.")
+        yield from _of_class(_name(given.get(key, positional.get(key))), declared, f"{block}.")
+
+
+def _taken(name: str, declared: _Declared, prefix: str) -> Iterator[Argument]:
+    function = declared.functions.get(name)
+    if function is not None:
+        return _parameters(function, declared.constants, dash="_", prefix=prefix)
+    return _of_class(name, declared, prefix)
+
+
+def _of_class(name: str, declared: _Declared, prefix: str = "") -> Iterator[Argument]:
+    """Yield what a class takes: the arguments of `__init__`, its own or inherited, or the fields of a dataclass."""
+    with_bases = declared.with_bases(name)
+    made = [item for node in with_bases for item in node.body if isinstance(item, ast.FunctionDef)]
+    init = next((item for item in made if item.name == "__init__"), None)
+    if init is not None:
+        yield from _parameters(init, declared.constants, dash="_", prefix=prefix)
+    elif any("dataclass" in ast.unparse(mark) for node in with_bases for mark in node.decorator_list):
+        yield from _fields(name, declared, prefix=prefix)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import re
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from automl.program.arguments import read_arguments
 from automl.program.hydra_config import read_configuration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from automl.config_files import JsonValue
@@ -39,12 +39,14 @@ class Script:
         file: The script; None where the command names none that is here.
         library: Who reads its arguments: ``argparse``, ``hydra``, ...; empty where unknown.
         arguments: By their paths, with the defaults that count: those of the command line before those of the source.
+        groups: Of Hydra: group -> its options, the one that is used first.
         files: Every file that was read, the script first.
     """
 
     file: Path | None = None
     library: str = ""
     arguments: dict[str, Argument]
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
 
 
@@ -56,18 +58,26 @@ def read_script(command: str, folder: Path) -> Script:
         return Script(arguments={})
     files = tuple(_with_imports(file, folder))
     trees = [tree for path in files if (tree := parsed(path)) is not None]
-    configured = next((found for tree in trees if (found := read_configuration(tree, file, folder)) is not None), None)
+    configurations = (read_configuration(tree, trees, file, folder, words) for tree in trees)
+    configured = next((found for found in configurations if found is not None), None)
     if configured is not None:
-        library, listed, files = HYDRA, tuple(configured[0]), (*files, *configured[1])
+        library, listed, files = HYDRA, configured.values, (*files, *configured.files)
     else:
-        read = [read_arguments(tree) for tree in trees]
-        library, listed = next((found for found in read if found[1]), ("", ()))
+        read = [read_arguments(tree, trees) for tree in trees]
+        known = [found for found in read if found[0]]
+        library, listed = next((found for found in read if found[1]), known[0] if known else ("", ()))
     arguments = {argument.path: argument for argument in listed}
     for name, path in _places(words, arguments).items():
         arguments[name] = replace(arguments.pop(path), path=name)
     for path, value in _given(words, arguments).items():
         arguments[path] = replace(arguments[path], default=value)
-    return Script(file=file, library=library, arguments=arguments, files=files)
+    return Script(
+        file=file,
+        library=library,
+        arguments=arguments,
+        groups=configured.groups if configured is not None else {},
+        files=files,
+    )
 
 
 def find_script(words: Sequence[str], folder: Path) -> Path | None:

@@ -23,7 +23,8 @@ def search_items(search: Sequence[str] | Mapping[str, JsonValue]) -> list[str]:
 def values_text(entry: JsonValue) -> str:
     """Return the text of an entry of the mapping `search`: a range as text, a list of options, or a mapping of both.
 
-    A mapping has ``range`` or ``options``, and may have ``scale`` and ``when``: the other parameter -> value or values.
+    A mapping has ``range`` or ``options``, and may have ``scale``, ``elastic`` and ``when``: the other parameter ->
+    value or values.
     """
     if isinstance(entry, list):
         return f"[{', '.join(map(_value_text, entry))}]"
@@ -32,6 +33,8 @@ def values_text(entry: JsonValue) -> str:
     text = values_text(entry["options"]) if "options" in entry else f"{entry['range']}"
     if "scale" in entry:
         text += f":{entry['scale']}"
+    if entry.get("elastic"):
+        text += " elastic"
     when = entry.get("when")
     if isinstance(when, dict) and when:
         text += " when " + " and ".join(f"{path}={_condition_text(value)}" for path, value in when.items())

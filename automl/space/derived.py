@@ -38,6 +38,7 @@ class UserRange:
 
     Attributes:
         log_to_one: The range is searched on the logarithm of the distance to 1.
+        is_elastic: Its ends are no limits: they may move out as derived ones do, inside the schema.
         when: The parameter acts only while each of these other ones has one of its values.
     """
 
@@ -46,6 +47,7 @@ class UserRange:
     log: bool | None = None
     choices: tuple[Scalar, ...] = ()
     log_to_one: bool = False
+    is_elastic: bool = False
     when: tuple[tuple[str, tuple[Scalar, ...]], ...] = ()
 
 

@@ -1,7 +1,8 @@
 """Ranges, options and conditions as text: the one reader of ``--search`` and of the `search` key of a study file.
 
 ``1e-5..1e-1``, ``1e-5..1e-1 log`` and ``1e-5..1e-1:log`` are ranges, ``{adam, sgd}`` and ``[adam, sgd]`` options. The
-scales are ``log``, ``linear`` and ``one_minus_log``. `` when opt=sgd`` behind either makes the parameter act only while
+scales are ``log``, ``linear`` and ``one_minus_log``; `` elastic`` behind them lets the ends move out where the best
+trials gather, as those of a derived range do. `` when opt=sgd`` behind either makes the parameter act only while
 another one has that value, or one of ``{a, b}``; several conditions are joined by `` and ``. Options keep their
 spelling until their parameter is known.
 """
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 SCALES = ("log", "linear", "one_minus_log")
 _RANGE = re.compile(r"(?P<low>[^:\s]+?)\s*\.\.\s*(?P<high>[^:\s]+)\s*(?:(?::|\s)\s*(?P<scale>\w+))?")
+_ELASTIC = re.compile(r"[:\s]\s*elastic$")
 _WHEN = re.compile(r"\s+when\s+")
 _AND = re.compile(r"\s+and\s+(?=[^\s=]+\s*=)")
 _EXPECTED = "path=low..high, path=low..high:log or path={a,b,c}"
@@ -51,7 +53,8 @@ def read_values(text: str) -> UserRange:
 
 
 def _range(text: str, when: tuple[tuple[str, tuple[Scalar, ...]], ...]) -> UserRange:
-    match = _RANGE.fullmatch(text)
+    ends = _ELASTIC.sub("", text)
+    match = _RANGE.fullmatch(ends)
     low, high, scale = (_number(match["low"]), _number(match["high"]), match["scale"]) if match else (None, None, None)
     if low is None or high is None or scale not in {None, *SCALES}:
         raise RangeTextError(f"the range {text!r}", _EXPECTED, "write e.g. train.optim.lr=1e-5..1e-3:log")
@@ -64,7 +67,8 @@ def _range(text: str, when: tuple[tuple[str, tuple[Scalar, ...]], ...]) -> UserR
         found = f"a range to {high:g} on the scale of 1 - value"
         raise RangeTextError(found, "an end below 1", "lower the end, e.g. to 0.999")
     log = None if scale is None else scale == "log"
-    return UserRange(low=low, high=high, log=log, log_to_one=scale == "one_minus_log", when=when)
+    is_to_one, is_elastic = scale == "one_minus_log", ends != text
+    return UserRange(low=low, high=high, log=log, log_to_one=is_to_one, is_elastic=is_elastic, when=when)
 
 
 def _options(text: str) -> list[Scalar] | None:

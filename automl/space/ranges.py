@@ -151,7 +151,8 @@ def _is_usable(option: Scalar, leaf: SchemaLeaf) -> bool:
 
 def _from_range(leaf: SchemaLeaf, default: Scalar, asked: UserRange, cap: float | None, family: Family) -> Parameter:
     beside = values_beside(leaf, default, family, asked)
-    interval = _tightened(schema_interval(leaf), asked)
+    widest = schema_interval(leaf)
+    interval = _tightened(widest, asked)
     if leaf.kind is LeafKind.INT and interval.low == -1 and asked.low is None:
         # -1 stands for all or none; it is no number of a range.
         interval = replace(interval, low=0 if beside == (0,) else 1, is_low_open=False)
@@ -164,6 +165,11 @@ def _from_range(leaf: SchemaLeaf, default: Scalar, asked: UserRange, cap: float 
         base = family.powers
     if base is not None:
         return replace(_powers(leaf, default, base, ends), cost=cost_of(family, (ends.low, ends.high), centre))
+    within = widest if asked.is_elastic else interval
+    reach = max(within.low, family.domain[0]), min(within.high, family.domain[1])
+    if asked.is_elastic:
+        movable = (("low", ends.low > reach[0]), ("high", ends.high < reach[1]))
+        ends = replace(ends, derived=tuple(end for end, is_movable in movable if is_movable))
     step = _step(leaf, family, ends, [n for n in (centre, asked.low, asked.high) if n is not None])
     low, high = _on_grid(leaf, ends, step)
     scale = _scale(leaf, (low, high), interval, asked, family)
@@ -177,7 +183,7 @@ def _from_range(leaf: SchemaLeaf, default: Scalar, asked: UserRange, cap: float 
         step=step,
         beside=beside,
         derived=ends.derived,
-        reach=(max(interval.low, family.domain[0]), min(interval.high, family.domain[1])),
+        reach=reach,
         unit=family.unit,
         cost=cost_of(family, (low, high), centre),
         default=default,

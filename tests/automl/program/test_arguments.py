@@ -6,7 +6,9 @@ import ast
 import textwrap
 from typing import TYPE_CHECKING
 
-from automl.program.arguments import read_arguments
+import pytest
+
+from automl.program.arguments import needs_subcommand, read_arguments
 
 if TYPE_CHECKING:
     from automl.skill.program import Argument
@@ -105,6 +107,50 @@ def test_the_classes_of_a_lightning_cli_give_dotted_names() -> None:
     assert (found["model.lr"].flag, found["model.lr"].default) == ("--model.lr", 0.01)
     assert found["model.act"].choices == ("relu", "gelu")
     assert found["data.batch_size"].default == 32
+
+
+def test_a_lightning_cli_of_the_users_own_reads_inherited_arguments_but_no_linked_ones() -> None:
+    library, found = read("""
+        import lightning.pytorch.cli as cli
+        class Base:
+            def __init__(self, lr: float = 1, classes: int = 2): ...
+        class Net(Base):
+            def forward(self, x): ...
+        class Mine(cli.LightningCLI):
+            def add_arguments_to_parser(self, parser):
+                parser.link_arguments("data.classes", "model.classes")
+        Mine(Net)
+    """)
+
+    assert library == "lightning"
+    assert {path: argument.default for path, argument in found.items()} == {"model.lr": 1.0}
+
+
+def test_the_classes_and_functions_of_a_parser_of_jsonargparse_are_read() -> None:
+    library, found = read("""
+        from dataclasses import dataclass
+        from jsonargparse import ArgumentParser
+        @dataclass
+        class Optim:
+            lr: float = 0.1
+        def train(epochs: int = 3): ...
+        parser = ArgumentParser()
+        parser.add_dataclass_arguments(Optim, "optim")
+        parser.add_function_arguments(train)
+    """)
+
+    assert library == "jsonargparse"
+    assert {path: (one.flag, one.default) for path, one in found.items()} == {
+        "optim.lr": ("--optim.lr", 0.1),
+        "epochs": ("--epochs", 3),
+    }
+
+
+@pytest.mark.parametrize(
+    ("call", "is_needed"), [("LightningCLI(Net)", True), ("LightningCLI(Net, run=False)", False), ("print(1)", False)]
+)
+def test_only_a_lightning_cli_that_runs_needs_a_subcommand(call: str, is_needed: bool) -> None:  # noqa: FBT001 # a case
+    assert needs_subcommand(ast.parse(call)) == is_needed
 
 
 def test_a_function_of_jsonargparse_is_read_and_a_plain_script_declares_nothing() -> None:

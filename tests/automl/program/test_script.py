@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import importlib
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from automl.program.script import find_script, read_script
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
-
-    import pytest
 
 PARSER = """
 import argparse
@@ -70,6 +73,88 @@ def test_a_hydra_configuration_is_composed_of_its_groups(tmp_path: Path) -> None
     values = {path: argument.default for path, argument in script.arguments.items()}
     assert script.library == "hydra"
     assert values == {"optimizer.name": "adam", "optimizer.lr": 0.5, "epochs": 2}
+
+
+CONFIGS = {
+    "conf/config.yaml": "defaults:\n  - base\n  - optim: adam\n  - data/loader: small\n  - _self_\nepochs: 4\n",
+    "conf/optim/adam.yaml": "name: adam\nlr: 0.1\n",
+    "conf/optim/sgd.yaml": "defaults:\n  - momentum\nname: sgd\nlr: 0.5\n",
+    "conf/optim/momentum.yaml": "momentum: 0.9\n",
+    "conf/data/loader/small.yaml": "batch: 8\n",
+    "schema.py": """
+from dataclasses import dataclass, field
+from typing import Any
+from hydra.core.config_store import ConfigStore
+@dataclass
+class Net:
+    width: int = 32
+    dropout: float = 0
+@dataclass
+class Wide(Net):
+    width: int = 64
+@dataclass
+class Base:
+    net: Net = field(default_factory=lambda: Wide(dropout=0.5))
+    seed: int = 1
+    epochs: int = 1
+    optim: Any = None
+    data: Any = None
+@dataclass
+class Lion:
+    name: str = "lion"
+    lr: float = 3e-4
+store = ConfigStore.instance()
+store.store(name="base", node=Base)
+store.store(group="optim", name="lion", node=Lion)
+""",
+    "train.py": """
+import hydra, json, schema
+@hydra.main(version_base=None, config_path="conf", config_name="config")
+def main(config): print(json.dumps(schema.OmegaConf.to_container(config)))
+""",
+}
+
+
+@pytest.mark.parametrize("choice", ["", "optim=sgd", "optim=lion", "optim=lion optim.lr=0.25"])
+def test_a_configuration_is_composed_as_hydra_does_it(
+    tmp_path: Path, choice: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hydra, omegaconf = pytest.importorskip("hydra"), pytest.importorskip("omegaconf")
+    for name, text in CONFIGS.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    script = read_script(f"python train.py {choice} {{overrides}}", tmp_path)
+
+    with hydra.initialize_config_dir(str(tmp_path / "conf"), version_base=None):
+        importlib.import_module("schema")
+        expected = omegaconf.OmegaConf.to_container(hydra.compose("config", overrides=choice.split()))
+    monkeypatch.delitem(sys.modules, "schema")
+    values = {path: argument.default for path, argument in script.arguments.items()}
+    assert values == dict(leaves(expected))
+    chosen = choice.partition(" ")[0].removeprefix("optim=") or "adam"
+    assert script.groups["optim"][0] == chosen
+    assert set(script.groups["optim"]) == {"adam", "sgd", "momentum", "lion"}
+
+
+def leaves(values: Any, prefix: str = "") -> Iterator[tuple[str, object]]:  # noqa: ANN401 # of a library
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def test_a_lightning_cli_whose_classes_stand_in_modules_is_read(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text("class Net:\n  def __init__(self, lr: float = 0.1): ...\n", encoding="utf-8")
+    text = "from lightning.pytorch.cli import LightningCLI\nfrom net import Net\nLightningCLI(Net)\n"
+    (tmp_path / "main.py").write_text(text, encoding="utf-8")
+
+    script = read_script("python main.py fit --{overrides}", tmp_path)
+
+    assert script.library == "lightning"
+    assert script.arguments["model.lr"].default == 0.1
 
 
 def test_nothing_of_a_script_is_run(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -47,6 +47,28 @@ def test_a_learning_rate_in_0_to_1_stays_near_its_value() -> None:
     assert made("train.optim.lr", "float", 0.5, minimum=0.0, maximum=1.0).bounds == pytest.approx((0.005, 1.0))
 
 
+@pytest.mark.parametrize(
+    ("keywords", "is_elastic", "derived", "reach"),
+    [
+        ({}, True, ("low", "high"), (-math.inf, math.inf)),
+        ({}, False, (), (1e-3, 1e-1)),
+        ({"minimum": 1e-3, "maximum": 1.0}, True, ("high",), (1e-3, 1.0)),
+    ],
+)
+def test_the_ends_of_an_elastic_range_of_the_user_may_move_as_far_as_the_schema_allows(
+    keywords: dict[str, float],
+    is_elastic: bool,  # noqa: FBT001 - a case
+    derived: tuple[str, ...],
+    reach: tuple[float, float],
+) -> None:
+    asked = UserRange(low=1e-3, high=1e-1, log=True, is_elastic=is_elastic)
+
+    lr = make_parameter(leaf_of("train.optim.lr", "float", 1e-2, **keywords), 1e-2, asked=asked)
+
+    assert lr.bounds == (1e-3, 1e-1)
+    assert (lr.derived, lr.reach) == (derived, reach)
+
+
 def test_a_range_of_the_schema_is_taken_in_full() -> None:
     lr = made("train.optim.lr", "float", 1e-4, minimum=1e-5, maximum=1e-1)
 

@@ -49,6 +49,8 @@ def test_paths_patterns_and_aliases_name_parameters() -> None:
         ("{1e-4}", UserRange(choices=("1e-4",))),
         ("{a,a}", UserRange(choices=("a",))),
         ("1e-5..1e-1 log", UserRange(low=1e-5, high=1e-1, log=True)),
+        ("1e-3..1 log elastic", UserRange(low=1e-3, high=1, log=True, is_elastic=True)),
+        ("2..8:elastic", UserRange(low=2, high=8, is_elastic=True)),
         ("0.8..0.99 one_minus_log", UserRange(low=0.8, high=0.99, log=False, log_to_one=True)),
         ('["a,b", "c"]', UserRange(choices=("a,b", "c"))),
         ("1..2 when opt=sgd", UserRange(low=1, high=2, when=(("opt", ("sgd",)),))),
