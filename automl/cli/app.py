@@ -25,7 +25,7 @@ from automl.errors import AutomlError, ConfigurationError, InterruptedStudyError
 from automl.machine import direct_loopback
 
 COMMANDS = {
-    "init": ("init", "Write a study file for a training script, or with --skill a model skill, to go on from."),
+    "init": ("init", "Write a study file for a training script, or with --skill a small model skill to build on."),
     "run": ("request", "Search hyperparameters, or train once with --policy off."),
     "plan": ("request", "Show what `run` would do, down to the first trials, and run nothing."),
     "space": ("request", "Show which parameters are searched, which are not, and why."),
@@ -50,7 +50,7 @@ COMMANDS = {
     "mcp": ("mcp", "Offer these commands as tools to an agent, over MCP on stdin and stdout."),
     "skill": ("results", "Print the SKILL.md by which a coding agent uses this tool."),
     "clean": ("results", "List what may be deleted from a results folder; with --yes move it to the trash."),
-    "ui": ("results", "Open the MLflow comparison of a results folder on this machine."),
+    "ui": ("results", "Open MLflow's comparison of a study on this machine."),
 }
 """Command -> the module `<...>_commands` that has it, and its line in the help."""
 
@@ -92,12 +92,12 @@ class _LazyGroup(click.Group):
 def cli() -> None:
     """Find hyperparameters of training scripts and of models described by model skills, and keep one clear record.
 
-    `automl run toy/quick` is a first look, `automl init train.py` begins with a script of yours, and `automl run` does
-    the main job on the demo data (extra depth).
+    `automl run toy/quick` is a first look, `automl init train.py` begins with a script of yours, and `automl run`
+    searches a depth model on demo data (extra depth).
 
-    STUDY is a study's folder, its name in the results
-    folder, or the name of a skill, whose newest study it is; for `run` and what comes before it a study file, the name
-    of a ready study, or a skill. Tab completion: eval "$(_AUTOML_COMPLETE=bash_source automl)".
+    STUDY is a study's folder, its name in the results folder, or the name of a skill, whose newest study it is. For
+    `run`, `plan`, `space`, `doctor`, `check` and `cluster` it is a study file, the name of a ready study, or a skill.
+    Tab completion: eval "$(_AUTOML_COMPLETE=bash_source automl)".
     """
 
 

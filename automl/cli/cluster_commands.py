@@ -28,7 +28,7 @@ commands = click.Group()
 
 @commands.group("cluster")
 def _cluster() -> None:
-    """Write, or submit, a job that runs a study on a cluster. `--ray-address` needs none."""
+    """Write, or submit, a job that runs a study on a cluster; a running Ray cluster needs none: --ray-address."""
 
 
 def _walltime(text: str) -> str:
@@ -56,7 +56,7 @@ def _walltime(text: str) -> str:
 @click.option("--submit", is_flag=True, help="Submit it with sbatch.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Script; - for stdout.")
 def _slurm(*, submit: bool, output: Path | None, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - click hands over what was declared
-    """One sbatch script: a Ray cluster inside the allocation and the study in it."""
+    """Write an sbatch script: a Ray cluster inside the allocation, and the study in it."""
     from automl.cluster.slurm import SlurmOptions, slurm_script
     from automl.storage.documents import write_text
 
@@ -100,7 +100,7 @@ def _slurm(*, submit: bool, output: Path | None, as_json: bool, **options: Any) 
 @click.option("--cluster-only", "is_cluster_only", is_flag=True, help="A standing RayCluster, no job.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Manifests; - for stdout.")
 def _kubernetes(*, output: Path | None, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - click hands over what was declared
-    """KubeRay manifests: a RayJob for the study, or a standing RayCluster."""
+    """Write KubeRay manifests: a RayJob for the study, or a standing RayCluster."""
     from automl.cluster import kubernetes as kube
     from automl.storage.documents import write_text
 

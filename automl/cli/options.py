@@ -66,7 +66,11 @@ study_argument = click.argument(
 )
 data_option = click.option("--data", multiple=True, metavar="SPLIT=PATH", help="Where a split's data are. Repeatable.")
 set_option = click.option(
-    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override the spec. Repeatable."
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Fix a value of the spec, which is then not searched. Repeatable.",
 )
 notify_option = click.option(
     "--notify",

@@ -92,7 +92,10 @@ _SKILL_OPTIONS = (
     data_option,
     set_option,
     click.option(
-        "--search", multiple=True, metavar="REQUEST", help="path, glob, path=low..high[:log], path={a,b}, all."
+        "--search",
+        multiple=True,
+        metavar="REQUEST",
+        help="What is searched: a name, a pattern, name='1e-5..1e-1 log', name={a,b}, all. Repeatable.",
     ),
     click.option(
         "--results", type=click.Path(path_type=Path), metavar="DIR", help="Results folder [results/, AUTOML_RESULTS]."
@@ -112,7 +115,11 @@ _STUDY_TIME = click.option(
 )
 _POSITIVE = click.FloatRange(min=0, min_open=True)
 _STUDY_OPTIONS = (
-    click.option("--policy", type=click.Choice(["on", "off", "auto"]), help="on: search. off: train once."),
+    click.option(
+        "--policy",
+        type=click.Choice(["on", "off", "auto"]),
+        help="on: search. off: train once. auto: search where the skill allows it [auto].",
+    ),
     click.option(
         "--request",
         "request_text",
@@ -125,8 +132,8 @@ _STUDY_OPTIONS = (
         help="Let a language model read what the plain forms of --request do not; it is shown, and asked back.",
     ),
     click.option("--require-search", is_flag=True, help="Exit with 2 where the run would train once."),
-    click.option("--metric", metavar="NAME", help="The objective's metric."),
-    click.option("--direction", type=click.Choice(["maximize", "minimize"]), help="Whether more or less is better."),
+    click.option("--metric", metavar="NAME", help="The objective's metric [the skill's]."),
+    click.option("--direction", type=click.Choice(["maximize", "minimize"]), help="Which is better [the skill's]."),
     click.option(
         "--objective",
         "objectives",
@@ -134,7 +141,13 @@ _STUDY_OPTIONS = (
         metavar="NAME[:DIRECTION]",
         help="Several objectives, the primary one first, in place of --metric. Repeatable.",
     ),
-    click.option("--constraint", "constraints", multiple=True, metavar="LIMIT", help="'memory_gib <= 40'. Repeatable."),
+    click.option(
+        "--constraint",
+        "constraints",
+        multiple=True,
+        metavar="LIMIT",
+        help="What the best trial must keep: 'memory_gib <= 40'. Repeatable.",
+    ),
     click.option(
         "--replicates",
         type=_replicates,
@@ -149,8 +162,14 @@ _STUDY_OPTIONS = (
     click.option(
         "--evaluate-with", metavar="COMMAND", help="Measures further metrics of a trained trial: JSON on its last line."
     ),
-    click.option("--trials", type=click.IntRange(min=1), metavar="N", help="Number of trials."),
-    click.option("--gpu-hours", type=_POSITIVE, callback=_finite, metavar="H", help="Limit of GPU hours."),
+    click.option("--trials", type=click.IntRange(min=1), metavar="N", help="Number of trials [20]."),
+    click.option(
+        "--gpu-hours",
+        type=_POSITIVE,
+        callback=_finite,
+        metavar="H",
+        help="End after so many GPU hours, of all trials together.",
+    ),
     click.option(
         "--target", type=float, callback=_finite, metavar="VALUE", help="End when the objective reaches this value."
     ),
@@ -168,13 +187,13 @@ _STUDY_OPTIONS = (
         metavar="VALUE",
         help="End when no further trial is expected to improve the objective by VALUE.",
     ),
-    click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Trials at once."),
+    click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Trials at once [as many as fit]."),
     click.option(
         "--gpus-per-trial",
         type=click.FloatRange(min=0),
         callback=_finite,
         metavar="X",
-        help="GPUs of one trial; 0 for CPU.",
+        help="GPUs of one trial; 0 for CPU [the spec's, else 1 where there is one].",
     ),
     click.option("--launcher", metavar="NAME", help=f"How trials are started: {', '.join(LAUNCHER_NAMES)} [auto]."),
     click.option("--image", metavar="IMAGE", help="Container image in place of the skill's."),
@@ -192,10 +211,18 @@ _STUDY_OPTIONS = (
         shell_complete=completing(schedulers),
     ),
     click.option(
-        "--tracker", "trackers", multiple=True, metavar="NAME", help="A plug-in that records too. Repeatable."
+        "--tracker",
+        "trackers",
+        multiple=True,
+        metavar="NAME",
+        help="A plug-in that records the study too; `automl list --plugins` names them. Repeatable.",
     ),
     click.option(
-        "--reader", "readers", multiple=True, metavar="NAME", help="A plug-in that reads metrics. Repeatable."
+        "--reader",
+        "readers",
+        multiple=True,
+        metavar="NAME",
+        help="A plug-in that reads a format of logs or metric files. Repeatable.",
     ),
     click.option(
         "--warm-start",
@@ -219,7 +246,7 @@ _STUDY_OPTIONS = (
         metavar="NAME=VALUE",
         help="An option of sampler, scheduler or trials, e.g. grace_epochs=3. Repeatable.",
     ),
-    click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of the sampler."),
+    click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of the sampler [0]."),
     click.option(
         "--tracking-uri",
         envvar="MLFLOW_TRACKING_URI",
