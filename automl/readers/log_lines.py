@@ -23,12 +23,16 @@ from automl.readers.status_file import by_finiteness, number_of
 from automl.study.trial import Measurement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|(?:nan|inf(?:inity)?)(?:\.0)?)"
 # Numbers are searched first, then the names before them: names have many spellings, and most lines have none.
-_VALUE = re.compile(rf"[\"']?\s*[=:]\s*[\"']?(?:tensor\()?({_NUMBER})(?!\w)", re.IGNORECASE)
+_WRAPPED = r"(?:tensor|array|(?:np|numpy)\.float\d\d)\("
+_VALUE = re.compile(rf"[\"']?\s*[=:]\s*[\"']?(?:{_WRAPPED})?({_NUMBER})(\w*(?:[.,:/]\d\w*)*)", re.IGNORECASE)
+_ARROW = re.compile(r"\s*(?:->|→)")
+_THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+\.\d+")
+_PARTS = re.compile(r"(\d+)/(\d+)")
 _EPOCH = re.compile(r"\bepoch\b[\s:=#\[(]{0,3}(\d{1,6})(?:\s*/\s*(\d{1,6}))?", re.IGNORECASE)
 # Transformers writes a Python dict: how many epochs are done, with their fraction.
 _EPOCHS_DONE = re.compile(r"'epoch'\s*:\s*'?(\d{1,6}(?:\.\d{1,12})?)")
@@ -38,7 +42,13 @@ _ANY_LOSS = "loss"
 _ANY_OBJECTIVE = "kpi"
 """What some trainers print in place of the name of their metric."""
 # After one of these words a name is another metric: "best val_acc" is of an older epoch, "Validation loss" is no loss.
-_OTHER_METRIC = ("best ", "validation ", "val ", "eval ", "test ", "training ", "train ")
+_OTHER_METRIC = tuple(
+    f"{word} "
+    for word in (
+        *("best", "validation", "val", "eval", "test", "training", "train", "previous", "prev", "old", "target"),
+        *("min", "max", "lowest", "highest", "minimum", "maximum"),
+    )
+)
 _PART_OF_A_NAME = frozenset("/.-_")
 _MOST_BYTES_BEHIND = 16 * 1024 * 1024
 _LONGEST_LINE = 10_000
@@ -50,18 +60,39 @@ BY_LOG = "execution_status"
 
 def metrics_in(line: str, names: tuple[str, ...]) -> dict[str, float | str]:
     """Return metric name -> last number on the line after that name or its most trusted alias; see `number_of`."""
-    every, spellings = _spellings(names)
     ranks: dict[str, int] = {}
     found: dict[str, float | str] = {}
+    for name, rank, text in _named_texts(line, names):
+        number = _number(text)
+        if number is not None and rank <= ranks.get(name, rank):
+            found[name], ranks[name] = number, rank
+    return found
+
+
+def _named_texts(line: str, names: tuple[str, ...]) -> Iterator[tuple[str, int, str]]:
+    """Yield name, rank of its spelling, and what stands behind it and begins as a number."""
+    every, spellings = _spellings(names)
+    small = line.lower()
+    if not any(spelling in small for spelling in every):
+        return
     for match in _VALUE.finditer(line):
         head = line[max(0, match.start() - _LONGEST_NAME) : match.start()].lower()
-        if not head.endswith(every):
-            continue
-        number = number_of(match[1].lower().removesuffix(".0"))
-        for spelling, name, rank in spellings:
-            if number is not None and rank <= ranks.get(name, rank) and _ends_with_name(head, spelling):
-                found[name], ranks[name] = number, rank
-    return found
+        if head.endswith(every):
+            for spelling, name, rank in spellings:
+                if _ends_with_name(head, spelling):
+                    arrow = "->" if _ARROW.match(line, match.end()) else ""
+                    yield name, rank, match[1] + match[2] + arrow
+
+
+def _number(text: str) -> float | str | None:
+    """Return a number as `number_of` does; None for what has another unit, or may be one of two numbers.
+
+    ``9912/10000`` is a share. ``1,234.5`` has thousands; ``1,234`` may have them or a decimal comma.
+    """
+    if (parts := _PARTS.fullmatch(text)) is not None and 0 < int(parts[2]) >= int(parts[1]):
+        return int(parts[1]) / int(parts[2])
+    plain = text.replace(",", "") if _THOUSANDS.fullmatch(text) else text
+    return number_of(plain.lower().removesuffix(".0"))
 
 
 @dataclass(slots=True)
@@ -94,6 +125,7 @@ class LogReader:
     _last: dict[str, tuple[int | None, float | str]] = field(default_factory=dict)
     _repeated: dict[str, float | str] = field(default_factory=dict)
     _held_back: list[Measurement] = field(default_factory=list)
+    _has_refused: bool = False
 
     def __post_init__(self) -> None:
         self._file = GrowingFile(self.path, self.path.parent, furthest_behind_bytes=_MOST_BYTES_BEHIND)
@@ -128,8 +160,21 @@ class LogReader:
             failure = Measurement(epoch=self._epoch, message=line.strip(), is_failure=True, failure_code=BY_LOG)
             ready.append(replace(failure, unix_time_s=clock.unix_time_s()))
         elif "=" in line or ":" in line:
+            ready += self._refused(line)
             ready += self._measured(self._numbers_of(line), is_partial=_UNFINISHED_BAR.search(line) is not None)
         return ready
+
+    def _refused(self, line: str) -> list[Measurement]:
+        """Return a notice of the first objective that is written as no number is."""
+        texts = (text for _, _, text in _named_texts(line, (self.objective,)) if text[0].isdigit())
+        refused = next((text for text in texts if _number(text) is None), None)
+        if refused is None or self._has_refused:
+            return []
+        self._has_refused = True
+        notice = (
+            f"{self.objective} was not read from the log where it is written {refused.strip()}: print a plain number"
+        )
+        return [Measurement(epoch=self._epoch, notice=notice, unix_time_s=clock.unix_time_s())]
 
     def _numbers_of(self, line: str) -> dict[str, float | str]:
         names = (*self.watched, self.objective)

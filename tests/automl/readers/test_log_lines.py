@@ -31,6 +31,12 @@ if TYPE_CHECKING:
         ("train_loss: Infinity", "train_loss", "inf"),
         ("val Precision at Rank 1: 0.9", "val Precision at Rank 1", 0.9),
         ("[bbox] val_mAP@50: 0.3", "[bbox] val_mAP@50", 0.3),
+        ("val_loss: 1,234.5", "val_loss", 1234.5),
+        ("Average loss: 0.0265, Accuracy: 9912/10000 (99%)", "accuracy", 0.9912),
+        ("{'val_loss': np.float64(0.5)}", "val_loss", 0.5),
+        ("val_acc: 0.91±0.02", "val_acc", 0.91),
+        ("epoch 3 val_loss: 0.5, previous val_loss: 0.7", "val_loss", 0.5),
+        ("min val_loss: 0.3 val_loss: 0.5", "val_loss", 0.5),
     ],
 )
 def test_a_number_behind_the_name_is_the_metric(line: str, name: str, expected: float | str) -> None:
@@ -51,6 +57,15 @@ def test_a_number_behind_the_name_is_the_metric(line: str, name: str, expected: 
         ("loss: 12ms", "loss"),
         ("loss: nano", "loss"),
         ("val/d1 improved", "val/d1"),
+        ("val_acc: 91,2 %", "val_acc"),
+        ("val_loss: 10,000", "val_loss"),
+        ("val_loss: 1.2k", "val_loss"),
+        ("val_loss: 0.5s", "val_loss"),
+        ("val_loss: 12:30", "val_loss"),
+        ("val_loss: 1.5.2", "val_loss"),
+        ("val_loss: 7/5", "val_loss"),
+        ("val_loss: 0.5 -> 0.4", "val_loss"),
+        ("target val_loss: 0.1", "val_loss"),
     ],
 )
 def test_a_number_behind_another_name_is_not(line: str, name: str) -> None:
@@ -155,3 +170,15 @@ def test_a_line_of_failure_is_one_also_beside_a_status_file(tmp_path: Path) -> N
 def test_kpi_is_the_objective_of_a_log_that_never_names_it(tmp_path: Path) -> None:
     assert read(tmp_path, "Epoch 1/2\nkpi: 0.5\n", "val_acc") == [(0, {"val_acc": 0.5})]
     assert read(tmp_path, "Epoch 1/2\nval_acc: 0.25\nkpi: 0.5\n", "val_acc") == [(0, {"val_acc": 0.25})]
+
+
+def test_an_objective_that_is_written_as_no_number_is_refused_once(tmp_path: Path) -> None:
+    source = reader(tmp_path, "val_acc")
+    (tmp_path / "log").write_text("val_acc: 91,2 %\nval_acc: 92,0 %\nval_acc: 0.93\n", encoding="utf-8")
+
+    found = source.read()
+
+    assert [m.notice for m in found if m.notice] == [
+        "val_acc was not read from the log where it is written 91,2: print a plain number"
+    ]
+    assert [dict(m.values) for m in found if m.values] == [{"val_acc": 0.93}]

@@ -332,7 +332,7 @@ def test_a_clock_that_jumps_by_a_day_ends_no_trial_and_counts_for_nothing(
 
     assert (result.state, result.epochs) == (TrialState.COMPLETED, 3)
     assert result.elapsed_s < 60.0
-    assert {abs(m.unix_time_s - real()) > 80000 for m in reported} == {True, False}
+    assert max(abs(m.unix_time_s - real()) for m in reported) < 60.0
 
 
 def test_the_objective_is_reported_under_the_name_that_was_asked_for(tmp_path: Path) -> None:
