@@ -267,7 +267,11 @@ def _is_finite(_: object, value: object) -> bool:
 
 
 def _of_schema(error: Any, source: str, where: str) -> Iterator[Problem]:  # noqa: ANN401 # jsonschema's error
-    place = error.json_path.removeprefix("$").removeprefix(".")
+    if error.validator in {"oneOf", "anyOf"} and (inner := _of_meant_branch(error)):
+        yield from (problem for inside in inner for problem in _of_schema(inside, source, where))
+        return
+    keys = (f"[{key}]" if isinstance(key, int) else f".{key}" for key in error.absolute_path)
+    place = "".join(keys).removeprefix(".")
     if error.validator == "additionalProperties" and error.validator_value is False:
         known = list(error.schema.get("properties", {}))
         for key in sorted(set(error.instance) - set(known)):
@@ -285,6 +289,15 @@ def _of_schema(error: Any, source: str, where: str) -> Iterator[Problem]:  # noq
         expected=_expected_by(error.schema, error) or "what its schema describes",
         fix=f"see `{place or 'properties'}` in {source}",
     )
+
+
+def _of_meant_branch(error: Any) -> list[Any]:  # noqa: ANN401 # jsonschema's error
+    """Return what is wrong by the one branch of a schema that is of the value's type; nothing where that is not one."""
+    branches: dict[Any, list[Any]] = {}
+    for inside in error.context:
+        branches.setdefault(inside.schema_path[0], []).append(inside)
+    meant = [found for found in branches.values() if all(e.validator != "type" or e.path for e in found)]
+    return meant[0] if len(meant) == 1 and len(branches) > 1 else []
 
 
 _TYPES = {
@@ -315,9 +328,11 @@ def _expected_by(rules: Any, error: Any = None) -> str:  # noqa: ANN401 # a JSON
     if "enum" in rules:
         return f"one of {', '.join(str(value) for value in rules['enum'] if not isinstance(value, bool))}"
     if branches := rules.get("oneOf", rules.get("anyOf")):
-        return ", or ".join(filter(None, map(_expected_by, branches)))
-    if "$ref" in rules:
-        return "a schema of its own"
+        described = rules.get("description", "")
+        listed = ", or ".join(filter(None, map(_expected_by, branches)))
+        return str(described.removesuffix(".").lower()) if "such as" in described else listed
+    if "$ref" in rules or ("required" in rules and "type" not in rules):
+        return "a schema of its own" if "$ref" in rules else f"the key {', '.join(rules['required'])}"
     types = rules.get("type", ())
     kind = " or ".join(_TYPES[name] for name in ([types] if isinstance(types, str) else types))
     bounds = [words.format(rules[keyword]) for keyword, words in _BOUNDS.items() if keyword in rules]

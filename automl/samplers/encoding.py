@@ -55,7 +55,8 @@ class _Column:
         elif not self.parameter.choices:
             nearest = int(np.abs(self.positions - self.parameter.to_unit(value)).argmin())
         elif self.is_ordered and isinstance(value, int | float):
-            nearest = int(np.argmin([abs(float(v) - value) for v in self.values]))  # type: ignore[arg-type] # numbers
+            gaps = [abs(v - value) if isinstance(v, int | float) else math.inf for v in self.values]
+            nearest = int(np.argmin(gaps))
         else:
             nearest = 0
         return float(self.positions[nearest])

@@ -26,7 +26,7 @@ _RANGE = re.compile(r"(?P<low>[^:\s]+?)\s*\.\.\s*(?P<high>[^:\s]+)\s*(?:(?::|\s)
 _ELASTIC = re.compile(r"[:\s]\s*elastic$")
 _WHEN = re.compile(r"\s+when\s+")
 _AND = re.compile(r"\s+and\s+(?=[^\s=]+\s*=)")
-_EXPECTED = "path=low..high, path=low..high:log or path={a,b,c}"
+_EXPECTED = "low..high, low..high:log, or options as {a,b,c}"
 
 
 class RangeTextError(ValueError):
@@ -53,11 +53,14 @@ def read_values(text: str) -> UserRange:
 
 
 def _range(text: str, when: tuple[tuple[str, tuple[Scalar, ...]], ...]) -> UserRange:
+    if "..." in text:
+        found = f"the range {text!r}, whose third point may belong to a number"
+        raise RangeTextError(found, "two points between the ends", "write e.g. 0..1, or 0..0.1")
     ends = _ELASTIC.sub("", text)
     match = _RANGE.fullmatch(ends)
     low, high, scale = (_number(match["low"]), _number(match["high"]), match["scale"]) if match else (None, None, None)
     if low is None or high is None or scale not in {None, *SCALES}:
-        raise RangeTextError(f"the range {text!r}", _EXPECTED, "write e.g. train.optim.lr=1e-5..1e-3:log")
+        raise RangeTextError(f"the range {text!r}", _EXPECTED, "write e.g. 1e-5..1e-3:log")
     if low > high:
         raise RangeTextError(f"a range that ends at {high:g}, below {low:g}", "low..high", "exchange the two ends")
     if scale == "log" and low <= 0:

@@ -72,6 +72,13 @@ def test_a_yaml_scalar_is_what_the_trainers_reader_sees(text: str, value: object
         ("warm_start: 3", "true or false, or a list of text with at least 1 entry"),
         ("prepare: {directory: x}", "the key command"),
         ("seed: 1\nbudget: {trials: 3, target: 0.5}", ""),
+        ("search: {lr: {range: 0.1..1, scale: lgo}}", "one of log, linear, one_minus_log"),
+        ("search: {lr: {scale: log}}", "the key range, or the key options"),
+        ("search: {lr: []}", "a list with at least 1 entry"),
+        (
+            "search: {lr: 0.1}",
+            "a range such as 1e-5..1e-1 log, options such as [adam, sgd], or a mapping with either of them",
+        ),
     ],
 )
 def test_a_number_of_a_study_file_is_one_that_can_be_computed_with(text: str, said: str) -> None:

@@ -127,3 +127,12 @@ def test_a_value_that_a_relation_moves_is_no_longer_at_its_point() -> None:
 
     assert encoder.is_at(encoder.assignment(held), held)
     assert not encoder.is_at(encoder.assignment(broken), broken)
+
+
+def test_a_default_that_is_no_option_is_at_the_nearest_number_beside_a_text() -> None:
+    space = SearchSpace(
+        parameters=(Parameter(path="o", type=ParameterType.CATEGORICAL, choices=("none", 0.5), default=0.02),),
+        fixed={},
+    )
+
+    assert Encoder(space).assignment(Encoder(space).default_point) == {"o": 0.5}
