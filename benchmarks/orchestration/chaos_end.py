@@ -32,7 +32,7 @@ from automl.study.events import StudyEnded, TrialEnded
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_PATIENCE_S = 400.0
+_PATIENCE_S = 1800.0
 _TRIALS = 2
 _STUDY = "toy-quick"
 _SEED = 6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from automl.preflight.findings import bad
 from automl.request.location import RunLocation
 from automl.request.policy import Route
 from automl.request.study_request import Prepare, StudyRequest
-from automl.run import make_plan, run_plan
+from automl.run import make_plan, run_in, run_plan
+from automl.storage.paths import StudyPaths
 
 REQUEST = StudyRequest(skill="toy", name="example").with_settings(trials=3)
 PLACE = RunLocation(results=Path("/nowhere/results"))
@@ -54,6 +56,29 @@ def test_planning_writes_nothing(tmp_path: Path) -> None:
     make_plan(REQUEST, RunLocation(results=tmp_path / "results"))
 
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_what_a_run_writes_is_its_users_alone_whatever_the_umask_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, umask: int
+) -> None:
+    def write(directory: StudyPaths, *_: object, **__: object) -> None:
+        directory.journal_file.touch()
+        directory.trials.mkdir()
+
+    monkeypatch.setattr("automl.run._run_locked", write)
+    before = os.umask(umask)
+    try:
+        root = run_in(StudyPaths(tmp_path), REQUEST, make_plan(REQUEST, PLACE), PLACE)
+        assert os.umask(umask) == umask
+    finally:
+        os.umask(before)
+
+    assert {file.name: file.stat().st_mode & 0o077 for file in root.iterdir()} == {
+        "journal.log": 0,
+        "journal.log.owner": 0,
+        "trials": 0,
+    }
 
 
 def test_data_that_cannot_be_prepared_leave_no_study_behind(tmp_path: Path) -> None:

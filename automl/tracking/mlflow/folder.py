@@ -156,11 +156,14 @@ class MlflowFolder:
         """Read what a server has; nothing if it never got anything, or if the file cannot be read.
 
         A position behind the end of the log means that an older log was put back: it is sent from its beginning. A
-        sqlite store that is not there has nothing.
+        sqlite store that is not there has nothing; why it could not be made is known all the same.
         """
         file, log, store = self._state_file(tracking_uri), self.study.events_file, sqlite_file(tracking_uri)
         if store is not None and not store.is_file():
-            return self.first_state()
+            state = self.first_state()
+            with suppress(FileNotFoundError, ConfigurationError):
+                state.problem = read_document(file, UploadState).problem
+            return state
         try:
             state = read_document(file, UploadState)
             return state if log.is_file() and state.position <= log.stat().st_size else replace(state, position=0)

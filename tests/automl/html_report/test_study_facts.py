@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
 
+from automl import clock
 from automl.html_report.study_facts import STATE, TRIAL, read_facts
-from automl.storage.event_log import EventLog
-from automl.study.events import TrialStarted
+from automl.storage.event_log import EventLog, encode
+from automl.study.events import StudySuspended, TrialStarted
 from tests.automl.tracking.synthetic import RESULTS
 from tests.automl.tracking.written_study import write_study
 
@@ -44,6 +46,18 @@ def test_a_trial_that_never_ended_runs_while_a_process_runs_the_study(
 
     assert facts.attempts["state"].iloc[-1] == state
     assert facts.result.trials[-1].state.lower() == state
+
+
+def test_an_attempt_that_a_resume_with_a_slow_clock_ended_takes_no_negative_time(tmp_path: Path) -> None:
+    directory = write_study(tmp_path / "demo")
+    started = TrialStarted(trial=4, attempt=3, origin="sobol", assignment={}, directory="trials/0004.3")
+    with directory.events_file.open("ab") as log:
+        log.write(encode(started, clock.now() + timedelta(hours=1)))
+        log.write(encode(StudySuspended(reason="killed"), clock.now()))
+
+    attempts = read_facts(directory.root).attempts
+
+    assert ((attempts["end"] - attempts["start"]) >= timedelta()).all()
 
 
 def test_only_trials_with_a_value_compete(tmp_path: Path) -> None:

@@ -48,6 +48,14 @@ def test_each_server_has_its_own_position(study: StudyPaths) -> None:
     assert not folder.is_complete("sqlite:///other.db")
 
 
+def test_a_store_that_could_not_be_made_has_nothing_and_its_cause_is_known(study: StudyPaths) -> None:
+    folder, uri = MlflowFolder(study), f"sqlite:///{study.root.parent}/gone/mlflow.db"
+    folder.save_state(uri, UploadState(position=5, run_ids={"study": "abc"}, problem="No space left on device"))
+
+    assert folder.load_state(uri) == UploadState(problem="No space left on device")
+    assert folder.missing(uri) == ("everything: No space left on device",)
+
+
 def test_a_position_behind_the_end_of_an_older_log_is_the_beginning(study: StudyPaths) -> None:
     folder = MlflowFolder(study)
     folder.save_state(URI, UploadState(position=study.events_file.stat().st_size + 1, run_ids={"study": "abc"}))
