@@ -157,7 +157,9 @@ class _Binder:
         ends = _ends(parent)
         if ends is not None and relation.kind is not RelationKind.DERIVED_QUOTIENT:
             low, high = limits(relation.kind, ends[1], ends[0], gap=child.gap if not child.choices else 0.0)
-            self._parameters[child.path] = _widened(child, low, high)
+            widened = _widened(child, low, high)
+            own = (r for r in self._relations[child.path] if r.kind is RelationKind.NOT_EQUAL and not r.parent)
+            self._parameters[child.path] = _without_ends(widened, {r.constant for r in own})
 
     def _meet(self, relation: Relation, child: Parameter, parent: Parameter) -> None:
         """Let the parent's range give way where the child's cannot follow."""
@@ -214,6 +216,14 @@ def _widened(parameter: Parameter, low: float, high: float) -> Parameter:
     if parameter.log and wanted_low <= 0:
         wanted_low = own_low
     return replace(parameter, low=min(wanted_low, own_low), high=max(wanted_high, own_high))
+
+
+def _without_ends(parameter: Parameter, excluded: Collection[float]) -> Parameter:
+    """Return a parameter of whole steps without an end that it may not have: its parents follow its ends."""
+    if parameter.choices or not (parameter.step is not None or parameter.is_integer):
+        return parameter
+    (low, high), step = parameter.bounds, parameter.step or 1
+    return replace(parameter, low=low + step * (low in excluded), high=high - step * (high in excluded))
 
 
 def _ends(parameter: Parameter) -> tuple[float, float] | None:

@@ -200,3 +200,14 @@ def test_the_first_trial_holds_a_relation_that_the_user_s_value_breaks() -> None
 
     assert space.default_assignment() == {"c": 9}
     assert space["c"].reason.endswith("first 9 instead of 5")
+
+
+def test_a_parent_does_not_lead_its_child_to_the_one_value_that_is_excluded() -> None:
+    child = replace(number("c", 1, 40), reach=(0.0, 40.0))
+    excluded = Relation(path="c", kind=RelationKind.NOT_EQUAL, constant=0.0)
+    space = bound([child, number("p", 0, 30)], [excluded, Relation(path="c", kind=RelationKind.AT_MOST, parent="p")])
+
+    drawn = [space.from_unit({"p": k / 60, "c": place}) for k in range(61) for place in (0.0, 0.5, 1.0)]
+
+    assert [assignment for assignment in drawn if space.violations(assignment)] == []
+    assert {assignment["c"] for assignment in drawn if assignment["p"] == 1} == {1}
