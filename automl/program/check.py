@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
+from shutil import which
 from typing import TYPE_CHECKING, Protocol
 
 from automl.errors import Problem
@@ -41,7 +44,8 @@ def program_problems(
         return []
     parameters, values = tuple(searched), set(known)
     names = [parameter.path for parameter in parameters]
-    problems = [_unknown_place(name, names) for name in program.places if name not in values]
+    problems = list(_command_problems(program))
+    problems += [_unknown_place(name, names) for name in program.places if name not in values]
     if not program.takes_all:
         problems += [_not_given(path, "searched") for path in names if path not in program.places]
         problems += [_not_given(path, "set") for path in fixed if path not in program.places]
@@ -50,6 +54,21 @@ def program_problems(
         if argument is not None:
             problems += _not_taken(program, argument, parameter)
     return problems
+
+
+def _command_problems(program: Program) -> Iterator[Problem]:
+    """Yield a command that cannot be split into words, and a script that is not there."""
+    try:
+        words = shlex.split(program.command)
+    except ValueError as error:
+        fix = "close the quotation, or put a backslash before a quote that is meant"
+        yield Problem(where="program", found=f"{program.command}: {error}", expected="words as in a shell", fix=fix)
+        return
+    script = next((word for word in words if word.endswith(".py")), "")
+    is_elsewhere = "{" in script or Path(script).is_absolute() or bool({"cd", "pushd"} & {*words}) or which(script)
+    if script and not is_elsewhere and not (program.folder / script).is_file():
+        found, expected = f"no such file in {program.folder}", "a file; paths are relative to the study file"
+        yield Problem(where=f"program: {script}", found=found, expected=expected, fix="correct the path")
 
 
 def _unknown_place(name: str, names: list[str]) -> Problem:
