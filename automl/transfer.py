@@ -3,7 +3,7 @@
 Comparable are studies of the same skill, objective, direction and way of evaluation that have ended and searched a
 parameter of this one; on which data does not matter. Their observations are copied into the plan, so a resume proposes
 the same when a source moves, grows or is deleted. A parameter that a study did not search counts with its value there;
-a trial outside the ranges of this study is left out.
+a trial outside the ranges of this study is left out; a stopped one counts with what it would have reached.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def described(
 
 
 def _kept(plan: StudyPlan, history: StudyHistory, trial: RecordedTrial) -> EarlierTrial | None:
-    value = trial.value
+    value = trial.value if trial.expected is None else trial.expected
     if trial.replicate_of is not None or (value is None and trial.state.has_value):
         return None
     if value is not None and not math.isfinite(value):

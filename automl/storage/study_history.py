@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from automl.spec.model import iterate_leaves
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_study
+from automl.study.completion import Completion
 from automl.study.earlier import RecordedTrial, StudyHistory
 from automl.study.trial import TrialState
 
@@ -35,12 +36,14 @@ def read_history(root: Path) -> StudyHistory:
 def history_of(plan: StoredPlan, result: StudyResult, name: str, started_s: float) -> StudyHistory:
     """Return the history of a study: plan, trials, name and Unix time of its start."""
     metric, trials = plan.objective.metric, result.trials
+    expected = _expected_values(plan, result)
     recorded = (
         RecordedTrial(
             number=trial.number,
             state=trial.state,
             assignment=trial.assignment,
             value=trial.values.get(metric) if trial.state.has_value else None,
+            expected=expected.get(trial.number),
             elapsed_s=trial.elapsed_s,
             replicate_of=trial.replicate_of,
             misses_constraint=trial.state.has_value and bool(result.unmet(trial)),
@@ -65,6 +68,19 @@ def history_of(plan: StoredPlan, result: StudyResult, name: str, started_s: floa
         is_ended=all(trial.state.is_final for trial in trials),
         trials=tuple(recorded),
     )
+
+
+def _expected_values(plan: StoredPlan, result: StudyResult) -> dict[int, float]:
+    """Return what the stopped trials would have reached, by their numbers."""
+    metric, sign = plan.objective.metric, plan.objective.direction.sign
+    known = {
+        state: [(t, [(epoch, sign * at) for epoch, at in t.curve]) for t in result.trials if t.state is state]
+        for state in (TrialState.COMPLETED, TrialState.STOPPED)
+    }
+    completed = ((curve, sign * t.values[metric]) for t, curve in known[TrialState.COMPLETED] if metric in t.values)
+    completion = Completion(completed)
+    stopped = ((t, curve) for t, curve in known[TrialState.STOPPED] if metric in t.values and curve)
+    return {t.number: sign * completion.of(sign * t.values[metric], curve) for t, curve in stopped}
 
 
 def _name_of_data(data: object) -> str:

@@ -18,7 +18,7 @@ class EarlierTrial:
 
     Attributes:
         assignment: In the parameters of the study that begins; one that was not searched there has its value there.
-        value: Of the objective, as measured; None where it diverged.
+        value: Of the objective; of a stopped trial what it would have reached; None where it diverged.
         state: COMPLETED, STOPPED or DIVERGED.
     """
 
@@ -59,7 +59,7 @@ class Agreement:
     def __str__(self) -> str:
         """Return it in words, with its numbers."""
         if self.correlation is None:
-            return "its values follow no pattern: not used"
+            return "its values follow no pattern: at most its best trials are tried"
         ranked = f"; it ranks {self.alike} of {self.pairs} pairs of trials as here" if self.pairs else ""
         return f"correlation {self.correlation:.2f}{ranked}"
 
@@ -85,6 +85,7 @@ class RecordedTrial:
         state: COMPLETED, STOPPED or DIVERGED.
         assignment: In the parameters that were searched.
         value: Of the primary objective, as measured; None where it diverged.
+        expected: What a stopped trial would have reached; None for others, and where its curve is not known.
         elapsed_s: Seconds that it took.
         replicate_of: Number of the trial that it repeats with another seed; None for a trial of the search.
         misses_constraint: It does not keep a constraint of its study.
@@ -94,6 +95,7 @@ class RecordedTrial:
     state: TrialState
     assignment: Mapping[str, Scalar]
     value: float | None = None
+    expected: float | None = None
     elapsed_s: float = 0.0
     replicate_of: int | None = None
     misses_constraint: bool = False

@@ -73,6 +73,28 @@ def test_a_plan_keeps_what_two_or_more_earlier_studies_measured_and_names_them(t
     assert "--no-warm-start" in sentence
 
 
+def test_a_trial_that_was_stopped_counts_with_what_it_would_have_reached(tmp_path: Path) -> None:
+    write_study(tmp_path, "stopped", seed=1, trials=6)
+    plan = make_plan(REQUEST, RunLocation(results=tmp_path / "none"))
+    for number, curve in enumerate([((0, 0.2), (1, 0.8))] * 5 + [((0, 0.3),)]):
+        ended = TrialResult(
+            number=number,
+            state=TrialState.COMPLETED if len(curve) > 1 else TrialState.STOPPED,
+            assignment=plan.space.default_assignment(),
+            values={plan.objective.metric: curve[-1][1]},
+            curve=curve,
+            directory=f"trials/{number:04d}",
+        )
+        write_result(StudyPaths(tmp_path / "stopped"), ended)
+
+    history = read_history(tmp_path / "stopped")
+
+    assert history.trials[-1].value == 0.3
+    kept = observed(plan, history)
+    assert kept is not None
+    assert [trial.value for trial in kept.trials] == pytest.approx([0.8] * 6)
+
+
 def test_one_study_gives_starting_points_as_do_studies_of_few_trials(tmp_path: Path) -> None:
     write_study(tmp_path, "one", seed=1)
     write_study(tmp_path, "short", seed=2, trials=4)

@@ -12,19 +12,17 @@
 
 from __future__ import annotations
 
-import math
-from bisect import bisect_left
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from automl.samplers.history import is_usable
+from automl.study.completion import Completion
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from automl.samplers.history import History, Observation
     from automl.space.values import Scalar
@@ -112,31 +110,16 @@ def training_data_from(history: History, weights: np.ndarray | None = None) -> T
 def _completed_values(measured: Sequence[Observation]) -> np.ndarray:
     """Return the value of each trial, completed where it was stopped."""
     completed = [o for o in measured if o.state is TrialState.COMPLETED]
-    ceiling = max((peer.values[0] for peer in completed), default=0.0)
-    gains = cache(lambda epoch: _median_gain(completed, epoch))
-    return np.array([_value_of(o, gains, ceiling) for o in measured])
+    completion = Completion((peer.curve, peer.values[0]) for peer in completed)
+    return np.array([_value_of(o, completion) for o in measured])
 
 
-def _value_of(observation: Observation, gains: Callable[[int], float | None], ceiling: float) -> float:
+def _value_of(observation: Observation, completion: Completion) -> float:
     value = observation.values[0]
     if observation.state is TrialState.COMPLETED:
         return value
     end = observation.paused_at
-    curve = [point for point in observation.curve if end is None or point[0] <= end]
-    if not curve or (gain := gains(curve[-1][0])) is None:
-        return value
-    return float(max(value, min(curve[-1][1] + gain, ceiling)))
-
-
-def _median_gain(completed: Sequence[Observation], epoch: int) -> float | None:
-    """Return what trials gained from an epoch to their end; None where none has a value of it."""
-    found = [peer.values[0] - at for peer in completed for e, at in _from(peer.curve, epoch) if e == epoch]
-    return float(np.median(found)) if found else None
-
-
-def _from(curve: Sequence[tuple[int, float]], epoch: int) -> Sequence[tuple[int, float]]:
-    place = bisect_left(curve, (epoch, -math.inf))
-    return curve[place : place + 1]
+    return completion.of(value, [point for point in observation.curve if end is None or point[0] <= end])
 
 
 def scores(values: np.ndarray, diverged: np.ndarray) -> tuple[np.ndarray, float]:
