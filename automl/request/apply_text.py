@@ -125,8 +125,10 @@ def _choices(request: StudyRequest, question: Question) -> str:
 def _room_problems(request: StudyRequest, parsed: ParsedRequest) -> Iterator[Problem]:
     """Yield a problem where one option and the GPUs of the text do not go together; two options win over the text."""
     options = {name: value for name in _SHARED if (value := _explicit(request, name))}
+    said = {name: Phrase(f"--{name.replace('_', '-')}={value:g}", "") for name, value in options.items()}
+    if parsed.values.get("gpus") == math.inf and parsed.policy is None and request.policy == "off" and not options:
+        options, said = {"jobs": 1}, {"jobs": Phrase("policy: off", "")}
     if len(options) == 1 and "gpus" in parsed.values:
-        said = {name: Phrase(f"--{name.replace('_', '-')}={value:g}", "") for name, value in options.items()}
         for question in contradictions(None, {**parsed.values, **options}, {**parsed.phrases, **said}):
             found = f'"{question.text}" cannot be had together'
             yield Problem(where="--request", found=found, expected="GPUs for each trial", fix=question.advice)
@@ -175,7 +177,9 @@ def _with_settings(request: StudyRequest, parsed: ParsedRequest, settings: dict[
         settings["policy"] = None  # the text overrides the study file
     each = _explicit(request, "gpus_per_trial")
     each = settings.get("gpus_per_trial") if each is None else each
-    if gpus is not None and each != 0:
+    if gpus == math.inf and each != 0:
+        settings["jobs"] = None  # as many as fit the machine
+    elif gpus is not None and each != 0:
         is_once = parsed.policy == "off" or request.policy == "off"
         jobs = 1 if is_once else _explicit(request, "jobs") or settings.get("jobs")
         settings["jobs"], settings["gpus_per_trial"] = share_gpus(gpus, jobs=jobs, gpus_per_trial=each)

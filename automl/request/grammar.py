@@ -13,19 +13,22 @@ from automl.request.numbers import COUNT, DURATION, NAMED_DURATION, WORDS
 
 # An item ends where its last word ends: "20 trials/GPU", "2-fold" and "1.5" are no ends.
 _END = r"(?![\w'/%+-]|[.,:]\d)"
-# "Thanks, Bob" is signed, "Thanks, Nein" is not.
-_NO_NAME = "nein|nicht|nie|non|pas|ne|kein|keine|nur|nee|niet|nada|sin|sans|sem"
 _READ = {
     "count": f"(?P<n>{COUNT})",
     "duration": f"(?P<n>{DURATION})",
     "named_duration": f"(?P<n>{NAMED_DURATION})",
     "number": COUNT,
     "fraction": r"(?P<n>\d+(?:\.\d+)?)",
-    "signature": rf"(?!(?:{_NO_NAME})\b)(?-i:[A-Z][a-z]+)(?=[.!]?\s*\Z)",
+    "signature": r"(?P<signed>(?-i:[A-Z][a-z]*\.?(?:\s[A-Z][a-z]*\.?){0,3}))(?=[.!]?\s*\Z)",
+    "capital": "(?-i:[A-Z][a-z]+)",
     "digits": r"(?P<n>\d+)",
     "name": r"(?P<n>\w+)",
     "word": WORDS,
 }
+
+
+NO_NAME = ("search", "setting", "limit", "no_noun")
+"""Kinds of words that are no name: \"Thanks, Bob\" is signed, \"Thanks, Nein\" is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +38,22 @@ class Form:
     Attributes:
         name: The setting that it names, or the kind of what names none.
         value: What it says about the setting, where its words are fixed.
-        is_alone: Nothing in the same clause may limit it.
+        place: ``alone`` where nothing after it in its clause may limit it, ``only`` where it is the whole clause.
         pattern: Its text.
     """
 
     name: str
     value: str
-    is_alone: bool
+    place: str
     pattern: re.Pattern[str]
+
+    def match(self, text: str, position: int) -> re.Match[str] | None:
+        """Return the match at a position, where what stands for a noun can be one."""
+        match = self.pattern.match(text, position)
+        if not match or not match[0]:
+            return None
+        nouns = [word for name, word in match.groupdict().items() if name.startswith("noun") and word]
+        return None if any(is_of_kind(word, NO_NAME) for word in nouns) else match
 
 
 @functools.cache
@@ -55,7 +66,7 @@ def forms(metrics: tuple[str, ...], names: tuple[str, ...]) -> tuple[Form, ...]:
     """Return the forms for a skill with these names whose metrics have these names in texts."""
     read = {**_READ, "metric": f"(?P<metric>{_spelt(metrics)})", "skill": _spelt(names)}
     return tuple(
-        Form(*_setting(key), re.compile(f"(?:{_pattern(form, read)}){_END}", re.IGNORECASE))
+        Form(*_setting(key), re.compile(f"(?:{_with_nouns(_pattern(form, read))}){_END}", re.IGNORECASE))
         for key, entry in _document()["forms"].items()
         for form in (entry if isinstance(entry, str) else "||".join(entry)).split("||")
     )
@@ -71,9 +82,10 @@ def is_of_kind(word: str, kinds: tuple[str, ...]) -> bool:
     return any(_kind(kind).fullmatch(word) for kind in kinds)
 
 
-def _setting(key: str) -> tuple[str, str, bool]:
-    name, _, value = key.partition("=")
-    return name, value.removesuffix(" alone"), value.endswith(" alone")
+def _setting(key: str) -> tuple[str, str, str]:
+    setting, _, place = key.partition(" ")
+    name, _, value = setting.partition("=")
+    return name, value, place
 
 
 def _pattern(form: str, read: dict[str, str]) -> str:
@@ -85,6 +97,12 @@ def _pattern(form: str, read: dict[str, str]) -> str:
     for name, expression in read.items():
         form = form.replace(f"{{{name}}}", expression)
     return form
+
+
+def _with_nouns(pattern: str) -> str:
+    """Return an expression with a group for each noun."""
+    first, *others = pattern.split("{noun}")
+    return first + "".join(rf"(?P<noun{i}>(?-i:[a-z]{{3,}})){other}" for i, other in enumerate(others))
 
 
 def _listed(match: re.Match[str], lists: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -76,7 +77,11 @@ def contradictions(
     """Return what speaks of a search where one training is asked for, and resources that cannot be had together."""
     return tuple(
         Question(text=" ... ".join(phrases[name].text for name in names), setting=names[0], advice=advice)
-        for names, advice in (*_of_policy(policy, values), *_of_gpus(values), *_of_trials(values, phrases))
+        for names, advice in (
+            *_of_policy(policy, values),
+            *_of_gpus({**values, "policy": policy}),
+            *_of_trials(values, phrases),
+        )
     )
 
 
@@ -88,7 +93,9 @@ def _of_policy(policy: str | None, values: Mapping[str, Any]) -> Iterator[tuple[
 
 def _of_gpus(values: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
     each, gpus, jobs = (values.get(name) for name in ("gpus_per_trial", "gpus", "jobs"))
-    if each == 0:
+    if gpus == math.inf and (jobs or values.get("trials") == 1 or values.get("policy") == "off"):
+        yield ("gpus",), "say how many GPUs there are: all of them cannot be shared out without their number"
+    elif each == 0:
         advice = "say either the CPU or GPUs: --gpus-per-trial 0 is the CPU"
         yield from ((("gpus_per_trial", name), advice) for name in ("gpus", "gpu_hours") if name in values)
     elif each and gpus and jobs and jobs * each > gpus:

@@ -1,24 +1,28 @@
 """Read policy, budget, resources and metric from a request in plain text.
 
 The whole text must be made of the forms of `grammar.toml`. A word outside them is a question for the user, so nothing
-that is said is passed over: no negation, no limit, no other setting, no other language.
+that is said is passed over: no negation, no limit, no other setting, no other language. A clause without a setting may
+describe the task: of words that say nothing else, and of nouns that are not known where it instructs nothing.
 """
 
 from __future__ import annotations
 
+import itertools
+import math
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from automl.duration import format_duration
-from automl.request.grammar import forms, is_of_kind
+from automl.request.grammar import NO_NAME, forms, is_of_kind
 from automl.request.metric_names import metric_named, spoken_names
 from automl.request.numbers import is_one_duration, read_duration_s, read_number
 from automl.request.questions import Phrase, Question, advice_on, contradictions, words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from automl.request.grammar import Form
     from automl.request.policy import Policy
 
 Value = float | str
@@ -26,13 +30,18 @@ Value = float | str
 _LONGEST = 4000
 _AMOUNTS = {"trials", "time_s", "trial_time_limit_s", "gpu_hours", "gpus", "gpus_per_trial", "jobs"}
 _SPACE = re.compile(r"[^\S\n]+")
-_BREAK = re.compile(r"[,;:!?\n]|[.](?=\s|$)|[-*\u2022](?=\s)")
+_BREAK = re.compile(r"[,;:!?()\n]|[/](?=\s)|[.](?=\s|$)|[-*\u2022](?=\s)")
 _WORD = re.compile(r"[^\s,;:!?()]*[^\s,;:!?().]|\S")
 _BARE_EACH = re.compile(r"each(?: limited.*)?|.*(?:each|apiece)", re.IGNORECASE | re.DOTALL)
 _BARE_SHARE = re.compile(r"\S+ per \w+", re.IGNORECASE)
-_BARE_WITH = re.compile(
-    r"(?:with|by|using|running|doing|trying) (?!.*(?:budget|limit|total))", re.IGNORECASE | re.DOTALL
-)
+_PLAIN = str.maketrans({"\u2019": "'", "\u2013": "-", "\u2014": ", ", **dict.fromkeys("\uff0c\u3001\u3002", ", ")})
+_TOTAL = re.compile("budget|limit|total", re.IGNORECASE)
+_OF_BOTH = re.compile("((in|for|on|within|and|done|across|the|my|our) )*", re.IGNORECASE)
+_TAKES = re.compile(r"\b(take|have|need|needs|get|want|wants|give)\b", re.IGNORECASE)
+_SEARCH = re.compile(r"\b(?:search|tuning|optimi[sz]ation|sweep|auto-?ml|hpo)\b", re.IGNORECASE)
+_KEY = re.compile("[:=]")
+_AFTER_ALONE = {"policy", "neutral", "polite"}
+_UNREAD = {"unread", "break"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +69,7 @@ class _Item:
     start: int
     text: str
     value: Value | None = None
-    is_alone: bool = False
+    place: str = ""
 
 
 def parse_request(text: str, *, metrics: Mapping[str, str], names: tuple[str, ...] = ()) -> ParsedRequest:
@@ -74,11 +83,11 @@ def parse_request(text: str, *, metrics: Mapping[str, str], names: tuple[str, ..
     if len(text) > _LONGEST:
         said = f"{text[:40]}... ({len(text)} characters, {_LONGEST} at most)"
         return ParsedRequest(policy=None, values={}, phrases={}, questions=(Question(text=said, unread=(said,)),))
-    plain = text.replace("\u2019", "'").replace("\u2013", "-").replace("\u2014", ", ")
+    plain = text.translate(_PLAIN)
     values: dict[str, Value] = {}
     phrases: dict[str, Phrase] = {}
     questions: list[Question] = []
-    for clause in _clauses(_in_context(_scan(plain, metrics, names))):
+    for clause in _clauses(plain, forms(spoken_names(tuple(metrics)), names), metrics):
         unread = tuple(item.text for item in clause if item.name == "unread")
         if unread:  # what else stands in the clause may be negated, limited or made into something else by it
             said = " ".join(item.text for item in clause)
@@ -90,24 +99,34 @@ def parse_request(text: str, *, metrics: Mapping[str, str], names: tuple[str, ..
             if values.setdefault(item.name, item.value) != item.value:
                 questions.append(Question(text=f"{phrases[item.name].text} ... {item.text}", setting=item.name))
             phrases.setdefault(item.name, Phrase(item.text, meaning_of(item.name, item.value, metrics)))
+    questions += _of_search(values, phrases)
     policy: Any = values.pop("policy", None)
     questions += contradictions(policy, values, phrases)
     return ParsedRequest(policy=policy, values=values, phrases=phrases, questions=tuple(questions))
 
 
-def _scan(text: str, metrics: Mapping[str, str], names: tuple[str, ...]) -> Iterator[_Item]:
+def _of_search(values: dict[str, Value], phrases: dict[str, Phrase]) -> Iterator[Question]:
+    """Add that a search is asked for where its limits are given; yield a question where the text says otherwise."""
+    limits = [phrase.text for name, phrase in phrases.items() if name != "policy" and _SEARCH.search(phrase.text)]
+    if limits and values.setdefault("policy", "on") == "off":
+        yield Question(text=f"{phrases['policy'].text} ... {limits[0]}", setting="policy")
+    elif limits:
+        phrases.setdefault("policy", Phrase(limits[0], meaning_of("policy", "on")))
+
+
+def _scan(text: str, known: Sequence[Form], metrics: Mapping[str, str]) -> Iterator[_Item]:
     """Read a text from left to right: the longest form that fits, or else one word that is not read."""
-    known, position = forms(spoken_names(tuple(metrics)), names), 0
+    position = 0
     while position < len(text):
         position = space.end() if (space := _SPACE.match(text, position)) else position
-        fitting = [(match, form) for form in known if (match := form.pattern.match(text, position))]
+        fitting = [(match, form) for form in known if (match := form.match(text, position))]
         if fitting:
             match, form = max(fitting, key=lambda pair: pair[0].end())
             value = _value(form.name, form.value, match, metrics)
             name = form.name if value is not None or form.name not in _READ else "unread"
-            if name == "signature" and is_of_kind(words_of(match[0])[-1], ("search", "setting", "limit")):
+            if name == "signature" and any(is_of_kind(word, NO_NAME) for word in match["signed"].split()):
                 name = "unread"
-            item = _Item(name, position, " ".join(match[0].split()), value, form.is_alone)
+            item = _Item(name, position, " ".join(match[0].split()), value, form.place)
             metric = metric_named(match, metrics) if name == "target" else None
             yield from (replace(item, name="metric", value=metric), item) if metric else (item,)
         elif match := _BREAK.match(text, position):
@@ -117,37 +136,56 @@ def _scan(text: str, metrics: Mapping[str, str], names: tuple[str, ...]) -> Iter
         position = match.end() if match else len(text)
 
 
-def _in_context(items: Iterator[_Item]) -> Iterator[_Item]:
-    """Mark as unread what a word before it may change."""
-    amount = last = ""
-    is_alone = is_polite = False
-    for item in items:
-        is_unread = item.text == "?" and not is_polite
-        if item.name == "break":
-            is_alone, is_polite = False, is_polite and item.text not in {".", "!", "?"}
-        elif item.name in _AMOUNTS:
-            is_rate = last in _AMOUNTS and item.text.lower().startswith(("a ", "an "))
-            is_each = _BARE_EACH.fullmatch(item.text) and amount not in {"", "trials", "jobs"}
-            is_of_each = last == "trials" and item.name == "time_s" and _BARE_WITH.match(item.text)
-            is_share = _BARE_SHARE.fullmatch(item.text) and item.name == "gpus_per_trial" and amount != "gpus"
-            is_unread = bool(is_alone or is_rate or is_each or is_of_each or is_share)
-            amount = item.name
-        elif item.name == "data":
-            is_unread = is_alone
-        yield _Item("unread", item.start, item.text) if is_unread else item
-        is_alone, is_polite = is_alone or item.is_alone, is_polite or item.name == "polite"
-        last = item.name
-
-
-def _clauses(items: Iterator[_Item]) -> Iterator[list[_Item]]:
+def _clauses(text: str, known: Sequence[Form], metrics: Mapping[str, str]) -> Iterator[list[_Item]]:
+    """Yield what stands between two breaks; one that only describes the task is left out."""
     clause: list[_Item] = []
-    for item in items:
-        if item.name == "break":
-            yield clause
-            clause = []
-        else:
+    amount, is_polite = "", False
+    plain = [form for form in known if form.name not in {"context", "noun"}]
+    for item in itertools.chain(_scan(text, plain, metrics), (_Item("break", len(text), "."),)):
+        if item.name != "break":
             clause.append(item)
-    yield clause
+            continue
+        is_polite = is_polite or any(one.name == "polite" for one in clause)
+        is_asked = item.text == "?" and not is_polite
+        is_setting = any(one.value is not None for one in clause)
+        said = text[clause[0].start : item.start] if clause else ""
+        if is_asked or is_setting or not _describes(said, list(_scan(said, known, metrics))):
+            yield [*_in_context(clause, amount), *([replace(item, name="unread")] if is_asked else [])]
+        amount = next((one.name for one in reversed(clause) if one.name in _AMOUNTS), amount)
+        clause, is_polite = [], is_polite and item.text not in {".", "!", "?"}
+
+
+def _describes(said: str, items: list[_Item]) -> bool:
+    """Return whether a clause is made of words that describe a task."""
+    names, words = {item.name for item in items}, words_of(said)
+    is_instruction = any(is_of_kind(word, ("instruction",)) for word in words)
+    is_sentence = not is_instruction and any(is_of_kind(word, ("description",)) for word in words)
+    return not names & _UNREAD and (is_sentence or "noun" not in names)
+
+
+def _in_context(clause: list[_Item], amount: str) -> Iterator[_Item]:
+    """Yield the items of a clause, as unread what a word before it may change; ``amount`` is the last one before."""
+    last, between, is_alone = "", "", False
+    for item in clause:
+        is_unread = (item.place == "only" and len(clause) > 1) or (
+            is_alone and item.name not in _AFTER_ALONE and not _KEY.search(item.text)
+        )
+        if item.name in _AMOUNTS:
+            is_each = _BARE_EACH.fullmatch(item.text) and amount not in {"", "trials", "jobs"}
+            is_share = _BARE_SHARE.fullmatch(item.text) and item.name == "gpus_per_trial" and amount != "gpus"
+            is_unread |= bool(is_each or is_share or (last and _is_rate(last, between, item)))
+            amount, last, between = item.name, item.name, ""
+        else:
+            between += f"{item.text} "
+        yield replace(item, name="unread", value=None) if is_unread else item
+        is_alone = is_alone or item.place == "alone"
+
+
+def _is_rate(last: str, between: str, item: _Item) -> bool:
+    """Return whether two amounts may be one: "20 trials a day", "20 trials running 2 hours"."""
+    if last == "trials" and item.name == "time_s" and not _TOTAL.search(item.text):
+        return _OF_BOTH.fullmatch(between) is None or item.text.lower().startswith(("a ", "an "))
+    return (item.text.lower().startswith(("a ", "an ")) and not between) or _TAKES.search(between) is not None
 
 
 def _value(name: str, fixed: str, match: re.Match[str], metrics: Mapping[str, str]) -> Value | None:
@@ -177,7 +215,9 @@ def _share(match: re.Match[str]) -> Value | None:
 
 
 def _limit(match: re.Match[str]) -> Value | None:
-    seconds = read_duration_s(match["n"]) if is_one_duration(match["n"]) else 0
+    unit = next((unit for unit in ("hours", "minutes") if match.groupdict().get(unit) is not None), None)
+    text = f"{match['n']} {unit}" if unit else match["n"]
+    seconds = read_duration_s(text) if is_one_duration(text) else 0
     return seconds if seconds >= 5 else None  # noqa: PLR2004 - "a second" try is no limit
 
 
@@ -203,6 +243,8 @@ def meaning_of(name: str, value: Value, metrics: Mapping[str, str] | None = None
         return f"a time limit of {format_duration(value)}" + ("" if name == "time_s" else " for each trial")
     if name == "gpus_per_trial":
         return f"{value:g} GPUs for each trial" if value else "training on the CPU"
+    if value == math.inf:
+        return "all GPUs of the machine"
     plural = "" if value == 1 else "s"
     words = {"trials": f"trial{plural}", "gpus": f"GPU{plural} in all", "jobs": "at once", "gpu_hours": "GPU hours"}
     words |= {"patience_trials": "trials without improvement", "replicates": f"replicate{plural} of the best"}

@@ -81,14 +81,14 @@ PLAIN: dict[str, tuple[str | None, dict[str, Any]]] = {
     "automl policy on": ("on", {}),
     "optimise the hyperparameters with 12 trials": ("on", {"trials": 12}),
     "hyperparameter tuning, 12 trials": ("on", {"trials": 12}),
-    "sweep 12 configurations": (None, {"trials": 12}),
+    "sweep 12 configurations": ("on", {"trials": 12}),
     "12 combinations in 1 hour": (None, {"trials": 12, "time_s": 3600}),
     "highest d2": (None, {"metric": "val/d2"}),
     "lowest validation loss, 5 trials": (None, {"metric": "val_loss", "trials": 5}),
     "please fine tune on the images of my robot": (None, {}),
     "use AutoML on 2 GPUs for 3 hours": ("on", {"gpus": 2, "time_s": 10800}),
     "use AutoML and find the best abs_rel": ("on", {"metric": "val/abs_rel"}),
-    "These images are from a warehouse. Tune for one hour.": (None, {"time_s": 3600}),
+    "These images are from a warehouse. Tune for one hour.": ("on", {"time_s": 3600}),
     "30 min": (None, {"time_s": 1800}),
     "15 trials, 2 GPUs per trial": (None, {"trials": 15, "gpus_per_trial": 2}),
     "sequentially, 5 trials": (None, {"jobs": 1, "trials": 5}),
@@ -151,11 +151,11 @@ STOPPED = """for 12 epochs|epochs: 20|train 5 epochs, 10 trials
     |not on my GPU|anywhere but the GPU|no GPU if possible|preferably 2 GPUs|2 GPUs if they are free
     |ideally 20 trials|something like 20 trials|roughly 20 trials|nearly 3 hours|20ish trials|20+ trials|<20 trials
     |>= 20 trials|20 trials/GPU|20 trials x 2|2x20 trials|twenty-odd trials|a score of trials
-    |a couple trials|trials 20|20 trials?|maybe 20 trials|20 trials, no, 30|20, I mean 30 trials|20 trials (or 30)
+    |a couple trials|20 trials?|maybe 20 trials|20 trials, no, 30|20, I mean 30 trials|20 trials (or 30)
     |twenty 20 trials|one trial of 20|20th trial|top 20 trials|20 trials every hour|20 trials daily|20 trials a day
     |an hour a day|3 hours each day|2 hours from now|in 2 hours start 20 trials|wait 2 hours|start after 2 hours
-    |20 trials but 30 if there is time|time: 2|gpus 4|gpus: all|gpu: yes|minimise d1|maximise abs rel
-    |best d1 but also abs rel|best of d1 and rmse|not d1 but rmse|ignore d1|anything but d1|d1|val/d1|worst d1
+    |20 trials but 30 if there is time|time: 2|gpu: yes|minimise d1|maximise abs rel
+    |best d1 but also abs rel|best of d1 and rmse|not d1 but rmse|ignore d1|anything but d1|worst d1
     |maximize rmse|minimize val/d1|best possible everything|seed 3 or 4|seed three|random seed|any seed|sampler tpe
     |Please run a search over the learning rates for 2 hours
     |no GPU limit, 20 trials|Use AutoML without a GPU limit|use the CPU time
@@ -166,28 +166,28 @@ STOPPED = """for 12 epochs|epochs: 20|train 5 epochs, 10 trials
     |use the configuration as is|use these parameters and train|train with these hyperparameters
     |20 trials x 2 hours|20 trials running 2 hours|start the search after 2 hours|run once per day
     |Thanks, Search|Thanks, Nicht
-    |if d1 > 0.9, stop|d1 < 0.9|patience 5 epochs|no need for search|20 trials, 1 per trial|1 per trial|lower the d1
+    |if d1 > 0.9, stop|d1 < 0.9|patience 5 epochs|20 trials, 1 per trial|1 per trial|lower the d1
     |do not stop after 20 trials|train with defaults, then search|don't train with defaults
     |don't run once|not a single run
     |train only at night|train only the encoder|search is on, not off|20 tries per GPU|sorry|soon|android trials
     |use AutoML on the test data|train on the validation images|tune on a subset of my data"""
 """A setting that is not read, a negation, a rate, a deadline, to run nothing: each is a question."""
 FOREIGN = """20 Versuche auf 2 GPUs|h\xf6chstens zwei Stunden|ohne Hyperparametersuche, nur trainieren|kein Tuning bitte
-    |AutoML aus|AutoML ausschalten|einmal trainieren|Suche mit 20 trials, aber nicht auf GPU
-    |bitte 20 trials und keine Suche|maximal 3 Stunden suchen|d\xe9sactive AutoML|sans AutoML, 2 GPUs
+    |Suche mit 20 trials, aber nicht auf GPU
+    |bitte 20 trials und keine Suche|maximal 3 Stunden suchen|d\xe9sactive AutoML
     |entra\xeenement simple|une seule fois|pas de recherche|20 trials maximum, sans GPU|deux heures au plus
-    |lance une recherche de 20 trials|ne pas optimiser|entra\xeener une fois|desactiva AutoML|entrena una sola vez
-    |sin AutoML|nada de b\xfasqueda, 20 trials|m\xe1ximo dos horas|no busques hiperpar\xe1metros
+    |lance une recherche de 20 trials|ne pas optimiser|desactiva AutoML|entrena una sola vez
+    |nada de b\xfasqueda, 20 trials|m\xe1ximo dos horas|no busques hiperpar\xe1metros
     |solo un entrenamiento|busca durante 2 horas|usa 2 GPUs y no m\xe1s|disattiva AutoML|addestra una volta sola
     |nessuna ricerca|senza AutoML, 10 trials|massimo due ore|non cercare|20 prove|zet AutoML uit
     |\xe9\xe9n keer trainen|zonder zoeken, 2 GPUs|niet meer dan 20 trials|maximaal 2 uur|desligue o AutoML
-    |treine uma vez s\xf3|n\xe3o procure|at\xe9 20 trials, sem GPU|\u4e0d\u7528AutoML|\u53ea\u8bad\u7ec3\u4e00\u6b21
+    |treine uma vez s\xf3|n\xe3o procure|at\xe9 20 trials, sem GPU|\u53ea\u8bad\u7ec3\u4e00\u6b21
     |20 trials\uff0c\u4e0d\u8981\u641c\u7d22|AutoML\u306a\u3057\u3067|\u0431\u0435\u0437 AutoML, 20 trials|nur 1 GPU
     |nur 2 h|Trainiere das Modell einmal|keine Suche|mach 20 Durchl\xe4ufe|zwei GPUs und zwei Stunden|such nicht
     |ohne HPO 20 trials|20 trials, keine GPU|nicht mehr als 20 trials|weniger als 20 trials|AutoML bitte nicht
-    |bitte kein AutoML, 2 GPUs|lieber nicht suchen|20 trials in zwei Stunden|trouve les meilleurs hyperparam\xe8tres
+    |lieber nicht suchen|20 trials in zwei Stunden|trouve les meilleurs hyperparam\xe8tres
     |pas plus de 20 trials|20 trials au plus|moins de 20 trials|sans GPU|n'utilise pas AutoML|AutoML non|une heure
-    |entrena el modelo|no m\xe1s de 20 trials|menos de 20 trials|20 trials como m\xe1ximo|sin GPU|AutoML no|una hora
+    |entrena el modelo|no m\xe1s de 20 trials|menos de 20 trials|20 trials como m\xe1ximo|sin GPU|una hora
     |dos GPUs|maximiza d1|allena una volta|non pi\xf9 di 20 trials|meno di 20 trials|20 trials al massimo
     |AutoML no grazie|un'ora|due GPU|train eenmalig|minder dan 20 trials|geen GPU|AutoML niet|twee uur|niet tunen
     |treina uma vez|menos de 20 trials|sem GPU, 20 trials|duas horas|AutoML n\xe3o"""
