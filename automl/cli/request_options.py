@@ -246,7 +246,7 @@ _STUDY_OPTIONS = (
         metavar="NAME=VALUE",
         help="An option of sampler, scheduler or trials, e.g. grace_epochs=3. Repeatable.",
     ),
-    click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of the sampler [0]."),
+    click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of the sampler [always the same]."),
     click.option(
         "--tracking-uri",
         envvar="MLFLOW_TRACKING_URI",

@@ -19,7 +19,7 @@ _METRIC = re.compile(
     re.IGNORECASE,
 )
 _LESS = re.compile(r"loss|rmse|mse|mae|error|perplexity", re.IGNORECASE)
-_SAVED = re.compile(r"[\w./={}*-]+\.(?:pt|pth|ckpt|bin|pkl|safetensors|joblib)")
+_SAVED = re.compile(r"[\w./={}*-]+\.(?:pth\.tar|(?:pt|pth|ckpt|bin|pkl|safetensors|joblib|npz|h5|keras)\b)")
 _METRIC_FILE = re.compile(r"[\w./-]+\.(?:csv|jsonl|json)")
 _RESUME = ("resume", "resume_from", "resume_from_checkpoint", "checkpoint", "ckpt", "ckpt_path", "load", "restore")
 _COUNTS = re.compile(r"epoch|^e$|^ep$")

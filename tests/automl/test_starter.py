@@ -161,6 +161,20 @@ def test_a_help_text_gives_names_defaults_and_options() -> None:
 
 
 @pytest.mark.parametrize(
+    ("saved", "pattern"),
+    [
+        ('torch.save(x, f"ckpt/e{epoch}.pt")', "ckpt/e{epoch}.pt"),
+        ('torch.save(x, f"checkpoint_{epoch}.pth.tar")', "checkpoint_{epoch}.pth.tar"),
+        ('np.savez(f"weights/e{epoch:02d}.npz", W=W)', "weights/e{epoch}.npz"),
+        ('model.save("best_model.keras")', "best_model.keras"),
+        ('open("points.ptx")', ""),
+    ],
+)
+def test_the_names_of_checkpoints_are_proposed(saved: str, pattern: str) -> None:
+    assert read_traces([ast.parse(saved)]).checkpoint == pattern
+
+
+@pytest.mark.parametrize(
     ("loop", "first"),
     [
         ("for epoch in range(3): pass", 0),
