@@ -78,26 +78,26 @@ class Encoder:
         """Number of parameters."""
         self.default_point = np.array([c.position(c.parameter.default) for c in self._columns])
         """The template as a point, shape (dimensions,)."""
-        self._rows: dict[int, tuple[Mapping[str, Scalar], list[float]]] = {}
+        self._rows: dict[int, bytes] = {}
+        self._kept: dict[int, Mapping[str, Scalar]] = {}
         widths = [1 + bool(c.parameter.beside) if c.is_ordered else len(c.positions) for c in self._columns]
         self.groups = np.repeat(np.arange(len(widths)), widths)
         """For each feature column, the index of its parameter."""
 
     def points(self, assignments: Sequence[Mapping[str, Scalar]]) -> np.ndarray:
         """Return one point per assignment, shape (n, dimensions)."""
-        rows = [self._known_row(assignment) for assignment in assignments]
-        return np.array(rows, dtype=float).reshape(len(assignments), self.dimensions)
+        rows = [*map(self._rows.get, map(id, assignments))]
+        known = [row or self._new_row(assignment) for row, assignment in zip(rows, assignments, strict=True)]
+        return np.frombuffer(b"".join(known)).reshape(len(assignments), self.dimensions).copy()
 
-    def _known_row(self, assignment: Mapping[str, Scalar]) -> list[float]:
+    def _new_row(self, assignment: Mapping[str, Scalar]) -> bytes:
         # A history is encoded again for every proposal; its trials do not change, and are kept alive here.
-        known = self._rows.get(id(assignment))
-        if known is None or known[0] is not assignment:
-            row = [
-                column.position(assignment[column.parameter.path]) if column.parameter.path in assignment else default
-                for column, default in zip(self._columns, self.default_point.tolist(), strict=True)
-            ]
-            known = self._rows[id(assignment)] = (assignment, row)
-        return known[1]
+        row = [
+            column.position(assignment[column.parameter.path]) if column.parameter.path in assignment else default
+            for column, default in zip(self._columns, self.default_point.tolist(), strict=True)
+        ]
+        self._kept[id(assignment)] = assignment
+        return self._rows.setdefault(id(assignment), np.array(row, dtype=float).tobytes())
 
     def assignment(self, point: np.ndarray) -> dict[str, Scalar]:
         """Return the assignment at a point; values that relations forbid are spread over the others."""

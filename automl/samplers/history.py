@@ -6,12 +6,17 @@ A history is rebuilt from the journal and never holds a value that is not finite
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from automl.study.trial import Proposal, TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+_USABLE = frozenset({TrialState.COMPLETED, TrialState.STOPPED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +49,20 @@ class Observation(Proposal):
         return self.finished_as is None or self.paused_at is not None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class History:
     """The trials of a study, in order of their numbers, without gaps."""
 
     observations: tuple[Observation, ...] = ()
 
-    @property
+    @classmethod
+    def of(cls, observations: Sequence[Observation], finished: Sequence[Observation]) -> History:
+        """Return a history whose `finished` is known: a long one is not put in order for every proposal."""
+        history = cls(observations=tuple(observations))
+        vars(history)["finished"] = tuple(finished)
+        return history
+
+    @cached_property
     def finished(self) -> tuple[Observation, ...]:
         """Trials that ended or were paused, in the order in which they did."""
         ended = {o.finished_as: o for o in self.observations if o.finished_as is not None}
@@ -59,15 +71,23 @@ class History:
     @property
     def pending(self) -> tuple[Observation, ...]:
         """Trials that run and have no value yet, in order of their numbers."""
-        return tuple(o for o in self.observations if o.finished_as is None)
+        left = len(self.observations) - len(self.finished)
+        latest = islice((o for o in reversed(self.observations) if o.finished_as is None), left)
+        return (*latest,)[::-1]
 
 
 def is_usable(observation: Observation) -> bool:
     """Tell whether a model may be fitted to the trial's value."""
-    return observation.state in {TrialState.COMPLETED, TrialState.STOPPED} and bool(observation.values)
+    return observation.state in _USABLE and bool(observation.values)
+
+
+def usable(observations: Sequence[Observation]) -> list[Observation]:
+    """Return the trials to whose values a model may be fitted."""
+    return [o for o in observations if o.values and o.state in _USABLE]
 
 
 def without_last(history: History) -> History:
     """Return the history as it was before the last end of a trial."""
     finished = history.finished
-    return History(observations=tuple(o for o in history.observations if not finished or o is not finished[-1]))
+    kept = tuple(o for o in history.observations if not finished or o is not finished[-1])
+    return History.of(kept, finished[:-1])

@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 import math
 import threading
+from bisect import insort
 from collections import Counter
 from dataclasses import fields, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from automl.samplers.elastic import ends_at, kept_off_ends, next_growth, with_range
@@ -50,6 +52,8 @@ class Searcher:
         self._signs = tuple(o.direction.sign for o in plan.objectives)
         self._lock = threading.RLock()
         self._observations: list[Observation] = []
+        self._finished: list[Observation] = []
+        """Those that ended or were paused, in the order in which they did."""
         self._next_place = 0
         self._history: History | None = None
         """Of these observations; None where they have changed since it was made."""
@@ -63,7 +67,7 @@ class Searcher:
         """What the sampler knows."""
         with self._lock:
             if self._history is None:
-                self._history = History(observations=tuple(self._observations))
+                self._history = History.of(self._observations, self._finished)
             return self._history
 
     def observation(self, number: int) -> Observation:
@@ -73,9 +77,13 @@ class Searcher:
 
     def _observe(self, observation: Observation) -> None:
         """Add a trial, or replace what is known of it."""
+        before = self._observations[observation.number : observation.number + 1]
         self._observations[observation.number : observation.number + 1] = [observation]
+        if any(o.finished_as is not None for o in before):
+            self._finished = [o for o in self._finished if o.number != observation.number]
         if observation.finished_as is not None:
             self._next_place = max(self._next_place, 1 + observation.finished_as)
+            insort(self._finished, observation, key=attrgetter("finished_as"))
         self._history = None
 
     def is_ready(self) -> bool:

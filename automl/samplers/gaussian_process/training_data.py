@@ -17,18 +17,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from automl.samplers.history import is_usable
 from automl.study.completion import Completion
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from automl.samplers.history import History, Observation
     from automl.space.values import Scalar
 
 # A value guessed from an early epoch scatters more than a measured one.
 STOPPED_NOISE = 4.0
+_MEASURED = frozenset({TrialState.COMPLETED, TrialState.STOPPED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,29 +86,38 @@ def training_data_from(history: History, weights: np.ndarray | None = None) -> T
         history: The trials so far.
         weights: One per objective, sum 1: the values of a trial become one number. None for the primary objective.
     """
-    observed = [o for o in history.finished if is_usable(o) or o.state is TrialState.DIVERGED]
-    diverged = np.array([o.state is TrialState.DIVERGED for o in observed], dtype=bool)
-    measured = [o for o in observed if o.state is not TrialState.DIVERGED]
+    observed = [o for o in history.finished if (o.values and o.state in _MEASURED) or o.state is TrialState.DIVERGED]
+    states = {o.state for o in observed}  # most histories have one: a long one is not looked through for each
+    diverged = _which(observed, TrialState.DIVERGED, states)
+    measured = observed if TrialState.DIVERGED not in states else [o for o in observed if o.state in _MEASURED]
     if weights is None or len(weights) == 1:
-        finite = _completed_values(measured)
+        finite = _completed_values(measured, states)
     else:
         finite = scalarised(np.array([o.values for o in measured]), weights) if measured else np.empty(0)
-    values = np.full(len(observed), min(finite.tolist(), default=0.0), dtype=float)
+    values = np.full(len(observed), finite.min() if len(finite) else 0.0, dtype=float)
     values[~diverged] = finite
-    limits = max((len(o.violations) for o in observed), default=0)
-    violations = np.array([o.violations or (0.0,) * limits for o in observed], dtype=float)
+    limits = max((len(o.violations) for o in observed if o.violations), default=0)
+    violations = np.array([o.violations or (0.0,) * limits for o in observed] if limits else [], dtype=float)
     return TrainingData(
-        assignments=tuple(o.assignment for o in observed),
+        assignments=tuple([o.assignment for o in observed]),
         values=values,
-        noise=np.array([STOPPED_NOISE if o.state is TrialState.STOPPED else 1.0 for o in observed]),
+        noise=np.where(_which(observed, TrialState.STOPPED, states), STOPPED_NOISE, 1.0),
         diverged=diverged,
         pending=tuple(o.assignment for o in history.pending),
         violations=violations.reshape(len(observed), limits),
     )
 
 
-def _completed_values(measured: Sequence[Observation]) -> np.ndarray:
+def _which(observed: Sequence[Observation], state: TrialState, states: Collection[TrialState]) -> np.ndarray:
+    if state not in states:
+        return np.zeros(len(observed), dtype=bool)
+    return np.array([o.state is state for o in observed], dtype=bool)
+
+
+def _completed_values(measured: Sequence[Observation], states: Collection[TrialState]) -> np.ndarray:
     """Return the value of each trial, completed where it was stopped."""
+    if TrialState.STOPPED not in states:
+        return np.array([o.values[0] for o in measured], dtype=float)
     completed = [o for o in measured if o.state is TrialState.COMPLETED]
     completion = Completion((peer.curve, peer.values[0]) for peer in completed)
     return np.array([_value_of(o, completion) for o in measured])

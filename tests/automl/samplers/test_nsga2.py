@@ -4,9 +4,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from automl.samplers import nsga2
 from automl.samplers.history import History
 from automl.samplers.nsga2 import Nsga2Sampler, first_fronts
 from automl.samplers.quasi_random import RandomSampler
@@ -76,6 +78,21 @@ def test_possible_parents_are_whole_fronts_and_then_those_that_miss_least(
     left_out = set(others) - set(chosen)
     taken = set(others) & set(chosen)
     assert not taken or not left_out or max(missed[[*taken]]) < min(missed[[*left_out]])
+
+
+@pytest.mark.parametrize("objectives", [1, 2, 3])
+@pytest.mark.parametrize("values", [3, 1000])
+def test_the_possible_parents_of_a_long_study_are_those_that_all_its_trials_give(
+    objectives: int, values: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = np.random.default_rng(objectives)
+    points = generator.integers(values, size=(800, objectives)).astype(float)
+    missed = np.where(generator.random(800) < 0.1, 1.0, 0.0)
+    chosen = first_fronts(points, missed, 20)
+
+    monkeypatch.setattr(nsga2, "_FEW", 800)
+
+    assert chosen.tolist() == first_fronts(points, missed, 20).tolist()
 
 
 def test_a_constraint_that_is_not_measured_yet_is_not_missed() -> None:
