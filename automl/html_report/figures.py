@@ -45,6 +45,7 @@ _INACTIVE = -1e9
 _MAX_CHOICE_LENGTH = 14
 _STEPS = 32
 _SMOOTHING = 0.05
+_MOST_FITTED = 1_000
 
 
 @dataclass(slots=True)
@@ -73,14 +74,15 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 # whatever plotly takes
     match value:
         case dict():
             return {key: _plain(inner) for key, inner in value.items()}
-        case pd.Series() | np.ndarray():
+        case pd.Series() | np.ndarray() if value.dtype.kind == "f":
+            numbers: Any = np.asarray(value)
+            return np.where(np.isfinite(numbers), numbers, np.array(None)).tolist()
+        case pd.Series() | np.ndarray() | np.generic():
             return _plain(value.tolist())
         case list() | tuple():
             return [_plain(inner) for inner in value]
         case pd.Timestamp():
             return value.isoformat()
-        case np.generic():
-            return _plain(value.item())
         case _:
             return None if isinstance(value, float) and not math.isfinite(value) else value
 
@@ -222,7 +224,10 @@ def _contours(facts: StudyFacts, first: SearchedParameter, second: SearchedParam
     steps = np.linspace(0, 1, _STEPS)
     grid = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
     # Neighbours differ in other parameters too, so the surface need not pass through every trial.
-    surface = RBFInterpolator(known, values, kernel="linear", degree=0, smoothing=_SMOOTHING)(grid)
+    # Of thousands a thousand: the time grows with their third power, the memory with their square.
+    drawn = np.sort(np.random.default_rng(0).permutation(len(known))[:_MOST_FITTED])
+    fit = RBFInterpolator(known[drawn], values.iloc[drawn], kernel="linear", degree=0, smoothing=_SMOOTHING)
+    surface = fit(grid)
     # Beyond half the mean spacing of a regular grid of as many points nothing was measured nearby.
     surface[cdist(grid, known).min(axis=1) > 1.5 / math.sqrt(len(known))] = np.nan
     x, y = ((np.geomspace if p.log else np.linspace)(*p.ends, _STEPS) for p in (first, second))
@@ -286,9 +291,6 @@ def timeline(attempts: pd.DataFrame, slots: list[int]) -> Figure:
     across = {"title": "time (UTC)", "type": "date"}
     down = {"categoryorder": "array", "categoryarray": names[::-1], "automargin": True}
     return _styled(figure, 140 + 34 * len(names), xaxis=across, yaxis=down, barmode="overlay", showlegend=True)
-
-
-_MOST_FITTED = 1_000
 
 
 def importances(facts: StudyFacts) -> tuple[dict[str, float], float]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from automl.space.document import PlannedParameter
-from automl.storage.event_log import read_log
+from automl.storage.event_log import read_settled as read_settled_log
 from automl.storage.final_status import read_settled
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_evaluations
@@ -158,8 +158,8 @@ def read_facts(root: Path) -> StudyFacts:
     """
     plan, result, outcome = read_settled(root)
     paths = [parameter.path for parameter in plan.space.parameters]
-    events = [entry.event for entry in read_log(StudyPaths(root).events_file)]
-    grown = {event.path: event for event in events if isinstance(event, RangeGrown)}
+    entries = list(read_settled_log(StudyPaths(root).events_file, is_strict=False))
+    grown = {entry.event.path: entry.event for entry in entries if isinstance(entry.event, RangeGrown)}
     ends = {path: {"low": event.low, "high": event.high} for path, event in grown.items()}
     parameters = tuple(
         SearchedParameter(**{**asdict(p), **ends.get(p.path, {})}, label=_label(p.path, paths))
@@ -171,7 +171,7 @@ def read_facts(root: Path) -> StudyFacts:
         result=result,
         parameters=parameters,
         frame=_frame(result, parameters),
-        attempts=_attempts(read_log(StudyPaths(root).events_file), is_running=outcome.state == "running"),
+        attempts=_attempts(entries, is_running=outcome.state == "running"),
         evaluations=read_evaluations(root),
         end=outcome.end,
         grown=tuple(grown.values()),

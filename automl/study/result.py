@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from automl.study.model import Direction
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
     from automl.study.trial import TrialResult
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class StudyResult:
-    """All trials of a study.
+    """All trials of a study; how they compare is computed once.
 
     Attributes:
         objective: The primary objective.
@@ -48,7 +49,7 @@ class StudyResult:
         """See `automl.study.objectives.wanted_metrics`."""
         return wanted_metrics(self.objectives, self.constraints)
 
-    @property
+    @cached_property
     def best(self) -> TrialResult | None:
         """The trial with the best value of the primary objective; the earliest of equals; None if no trial has one.
 
@@ -58,13 +59,17 @@ class StudyResult:
         proven = [r.trial for r in self.replicated if r.trial in ranked]
         return next(iter([*proven, *ranked]), None)
 
-    @property
+    @cached_property
     def replicated(self) -> tuple[Replicated, ...]:
         """The trials whose replicates have values, the best mean first."""
         return replicated(self.objective, self.trials)
 
     def ranked(self) -> tuple[TrialResult, ...]:
         """Return the trials that compete, best first; equals are in order of their numbers."""
+        return self._ranked
+
+    @cached_property
+    def _ranked(self) -> tuple[TrialResult, ...]:
         metric = self.objective.metric
         sign = -1.0 if self.objective.direction is Direction.MAXIMIZE else 1.0
         competing = [trial for trial in self.trials if self.competes(trial)]
@@ -85,7 +90,7 @@ class StudyResult:
         """Say which constraints a trial does not keep; empty where it keeps all."""
         return unmet(self.constraints, trial.values)
 
-    @property
+    @cached_property
     def pareto(self) -> tuple[TrialResult, ...]:
         """The competing trials that no other one beats in every objective, in order of the primary one.
 
