@@ -177,16 +177,17 @@ class StudyLoop:
 
     # Appending and folding.
 
-    def _append(self, event: Event) -> None:
-        entry = self._log.append(event)
-        self._fold(event, entry.time)
-        self._trackers.record(entry)
-        if isinstance(event, StopDecided) and event.trial in self._running:
-            try:
-                directory = self._attempt_directory(self._state.trials[event.trial])
-                request_stop(directory, event.cause, study=self._paths.root)
-            except OSError as error:
-                logger.warning("trial %d could not be asked to stop: %s", event.trial, error)
+    def _append(self, *events: Event) -> None:
+        for entry in self._log.append_all(events):
+            event = entry.event
+            self._fold(event, entry.time)
+            self._trackers.record(entry)
+            if isinstance(event, StopDecided) and event.trial in self._running:
+                try:
+                    directory = self._attempt_directory(self._state.trials[event.trial])
+                    request_stop(directory, event.cause, study=self._paths.root)
+                except OSError as error:
+                    logger.warning("trial %d could not be asked to stop: %s", event.trial, error)
 
     def _fold(self, event: Event, time: datetime) -> None:
         apply(self._state, event, time)
@@ -206,10 +207,9 @@ class StudyLoop:
             if isinstance(step, EndDecided):
                 logger.info("%s: %s", "the search is over" if step.is_search else "no further trial starts", step.end)
 
-    def _interrupt(self, numbers: Collection[int], end: EndReason) -> None:
-        for number in numbers:
-            if self._state.trials[number].cause is None:
-                self._append(StopDecided(trial=number, cause=StopCause(kind=StopKind.INTERRUPTED, end=end)))
+    def _interruptions(self, numbers: Collection[int], end: EndReason) -> list[Event]:
+        cause = StopCause(kind=StopKind.INTERRUPTED, end=end)
+        return [StopDecided(trial=n, cause=cause) for n in numbers if self._state.trials[n].cause is None]
 
     # Starting attempts.
 
@@ -331,7 +331,7 @@ class StudyLoop:
             self._sharing.finished_epoch()
             self._settle()
             if self.is_interrupted and may_continue_after(self._plan, measurement.epoch):
-                self._interrupt([number], _SIGNAL)
+                self._append(*self._interruptions([number], _SIGNAL))
 
     def _notice(self, number: int, text: str) -> None:
         if text not in self._state.trials[number].notices:
@@ -462,7 +462,7 @@ class StudyLoop:
             if is_first:
                 self._append(EndDecided(end=_SIGNAL))
             if at_once or not is_first:
-                self._interrupt([*self._running], _SIGNAL)
+                self._append(*self._interruptions([*self._running], _SIGNAL))
         if is_first:
             how = "end at once" if at_once else "end with the checkpoint of their epoch; once more ends them at once"
             logger.warning("interrupted: trials %s", how)
@@ -470,8 +470,13 @@ class StudyLoop:
     def suspend(self, end: EndReason) -> None:
         """End what runs and record that the study is cut off; a resume continues it."""
         with self._lock:
-            self._interrupt([*self._running], end)
-            self._append(StudySuspended(reason=str(end), end=end))
+            # By one write: on a disk that is busy each may take seconds, and the process may be ended meanwhile.
+            self._append(*self._interruptions([*self._running], end), StudySuspended(reason=str(end), end=end))
+
+    def leave(self, end: EndReason) -> None:
+        """Record that the study is cut off though another thread waits for the disk: the process is about to end."""
+        if self._state.last is None:
+            self._log.append_unlocked(StudySuspended(reason=str(end), end=end))
 
     def close(self) -> StudyResult:
         """Return the trials and record that the study is over, unless a resume is to continue it.

@@ -57,6 +57,12 @@ def from_json(document: object, kind: type[T]) -> T:
     return value
 
 
+def from_json_text(text: bytes, kind: type[T]) -> T:
+    """Return the document that is written as JSON; raises as `from_json`."""
+    value: T = _adapter(kind).validate_json(text)
+    return value
+
+
 def write_document(file: Path, value: object, kind: Any = None) -> None:  # noqa: ANN401 # a type expression
     """Write a document as strict JSON, at once or not at all.
 

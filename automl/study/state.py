@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -356,8 +356,7 @@ def _queue_first(state: StudyState, trial: TrialRecord) -> None:
 def _end_trial(state: StudyState, event: events.TrialEnded, time: datetime) -> None:
     trial = _known(state, event.result.number)
     state.ended_s -= trial.spent_s if trial.phase is Phase.ENDED else 0.0
-    values = packed(event.result.values)
-    trial.result = event.result if values is event.result.values else replace(event.result, values=values)
+    trial.result = event.result
     trial.seen, trial.spent_s = time, event.result.elapsed_s
     if trial.number in state.waiting:
         state.waiting.remove(trial.number)

@@ -50,7 +50,7 @@ class Watch:
         self._tag = tag
         self._signals = queue.SimpleQueue[int | None]()  # its `put` may interrupt itself
         self._error: LaunchError | None = None
-        self._limit = threading.Timer(_RAY_LOST_LIMIT_S, _leave)
+        self._limit = threading.Timer(_RAY_LOST_LIMIT_S, self._leave)
         self._limit.daemon = True
 
     def close(self) -> None:
@@ -122,6 +122,15 @@ class Watch:
             end_leftovers(self._tag)
         return LaunchError(f"{_LOST}; the study can be resumed")
 
+    def _leave(self) -> None:
+        # A disk that answers no more keeps nobody here.
+        record = threading.Thread(target=self._loop.leave, args=[_LOST], daemon=True)
+        record.start()
+        record.join(_RECORD_S)
+        sys.stderr.write(f"error: {_LOST}; the study can be resumed\n")
+        sys.stderr.flush()
+        os._exit(LaunchError.exit_status)
+
     def _handle(self, number: int, frame: FrameType | None) -> None:
         del frame
         if self._error is not None:
@@ -135,9 +144,3 @@ def own_error_in(error: BaseException) -> AutomlError | None:
     while found is not None and not isinstance(found, AutomlError):
         found = found.__cause__ or found.__context__
     return found
-
-
-def _leave() -> None:
-    sys.stderr.write(f"error: {_LOST}; the study can be resumed\n")
-    sys.stderr.flush()
-    os._exit(LaunchError.exit_status)

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import os
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import pytest
+
 from automl.schedulers.base import Action, Decision
+from automl.storage.event_log import read_log
 from automl.storage.study_directory import read_state
 from automl.study.ends import EndKind, EndReason, StopCause, StopKind
-from automl.study.events import RangeGrown
+from automl.study.events import RangeGrown, StudySuspended
 from automl.study.model import Budget, Direction, Objective
 from automl.study.state import StudyState, apply
 from automl.study.trial import FailureKind, Measurement, TrialState
@@ -18,8 +23,6 @@ from tests.automl.executor.toy_study import toy_plan
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
     from automl.storage.event_log import Entry
 
@@ -387,6 +390,36 @@ def test_a_notice_is_recorded_once_and_shown_by_the_status(tmp_path: Path) -> No
     state = read_state(study.directory)
     assert state.notices == ("trial 0: status.json was not read: it is a named pipe",)
     assert [m.values for m in state.trials[0].measured] == [{"val/d1": 0.5}]
+
+
+def test_a_study_is_known_to_be_cut_off_though_its_process_is_killed_while_the_disk_is_busy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = Study(tmp_path, toy_plan(tmp_path / "skill", trials=4))
+    study.next()
+    study.next()
+
+    def kill(_: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", kill)
+    with pytest.raises(KeyboardInterrupt):
+        study.loop.suspend(EndReason(kind=EndKind.RAY_LOST))
+
+    state = read_state(study.directory)
+    assert isinstance(state.last, StudySuspended)
+    assert [trial.cause is not None for trial in state.trials] == [True, True]
+
+
+def test_a_process_that_has_to_end_while_another_thread_writes_says_why(tmp_path: Path) -> None:
+    study = Study(tmp_path, toy_plan(tmp_path / "skill", trials=4))
+    study.next()
+    with study.loop._lock:  # noqa: SLF001 # as a thread that waits for the disk holds it
+        thread = threading.Thread(target=study.loop.leave, args=[EndReason(kind=EndKind.RAY_LOST)])
+        thread.start()
+        thread.join(60.0)
+
+    assert [entry.event.kind for entry in read_log(study.directory.events_file)][-1] == "study_suspended"
 
 
 def test_data_that_changed_between_two_runs_are_said_to_have_changed(

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.errors import ConfigurationError
+from automl.storage import event_log
 from automl.storage.documents import to_line, without_check
-from automl.storage.event_log import EventLog, decode, encode, read_log, read_settled
+from automl.storage.event_log import EventLog, _unchanged, decode, encode, read_log, read_settled
 from automl.study.causes import Origin, OriginKind
 from automl.study.ends import EndKind, EndReason, StopCause, StopKind
 from automl.study.evaluation import ActionStatus, Evaluation
@@ -109,6 +110,44 @@ def test_every_line_is_strict_json_with_its_kind_and_time() -> None:
 def test_a_number_that_is_not_finite_is_refused() -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         encode(TrialEnded(replace(RESULT, values={"val/d1": float("nan")})), NOW)
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.kind)
+def test_a_line_as_this_version_writes_it_is_the_same_event_read_fast_and_with_care(
+    event: Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = encode(event, NOW)
+    fast = _unchanged(line)
+    monkeypatch.setattr(event_log, "_unchanged", lambda _: None)
+
+    assert fast == decode(line, is_strict=True) == (event, NOW)
+    assert repr(fast) == repr(decode(line, is_strict=True))  # True is no 1, and 1 no 1.0
+
+
+def test_events_that_belong_together_are_in_the_log_though_the_process_ends_while_the_disk_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, log = tmp_path / "events.jsonl", EventLog(tmp_path / "events.jsonl")
+    log.append(EVENTS[0])
+
+    def stall(_: int) -> None:
+        log.append_unlocked(EVENTS[3])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", stall)
+    with pytest.raises(KeyboardInterrupt):
+        log.append_all(EVENTS[1:3])
+
+    assert [entry.event for entry in read_log(file, is_strict=True)] == list(EVENTS[:4])
+
+
+def test_several_events_are_written_with_the_offset_behind_each(tmp_path: Path) -> None:
+    file, log = tmp_path / "events.jsonl", EventLog(tmp_path / "events.jsonl")
+
+    written = [*log.append_all(EVENTS[:2]), *log.append_all(EVENTS[2:])]
+
+    assert [entry.end for entry in written] == [entry.end for entry in read_log(file, is_strict=True)]
+    assert log.append_all([]) == []
 
 
 def test_a_log_is_read_from_any_position_its_follower_has_kept(tmp_path: Path) -> None:
