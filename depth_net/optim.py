@@ -15,6 +15,8 @@ from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+import torch
+from torch import Tensor
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
@@ -58,7 +60,21 @@ def build_optimizer(model: TwoPartModel, optim: OptimConfig, *, fused: bool) -> 
     """
     parts = parameter_groups(model, optim)
     groups = [{"params": part, "lr": rate_of(name, optim), "name": name} for name, part in parts.items()]
-    return AdamW(groups, lr=optim.lr, betas=BETAS, weight_decay=optim.weight_decay, fused=fused)
+    optimizer = AdamW(groups, lr=optim.lr, betas=BETAS, weight_decay=optim.weight_decay, fused=fused)
+    optimizer.register_load_state_dict_post_hook(_lay_out_as_weights)
+    return optimizer
+
+
+def _lay_out_as_weights(optimizer: Optimizer) -> None:
+    """Give loaded averages of gradients the memory layout of their weights.
+
+    The fused optimiser pairs numbers by their place in memory. The weights of convolutions are channels-last on a GPU
+    and contiguous elsewhere; on a processor it would take the averages of other elements without a word.
+    """
+    for weight, state in optimizer.state.items():
+        for name, value in state.items():
+            if isinstance(value, Tensor) and value.shape == weight.shape and value.stride() != weight.stride():
+                state[name] = torch.empty_like(weight, dtype=value.dtype, device=value.device).copy_(value)
 
 
 def parameter_groups(model: TwoPartModel, optim: OptimConfig) -> dict[str, list[nn.Parameter]]:

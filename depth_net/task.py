@@ -113,6 +113,12 @@ class DepthTask(LightningModule):
         """Whether the training step is recorded."""
         return self._recorder is not None
 
+    def release_recording(self) -> None:
+        """Give back what was recorded of the training step; to be called after the last one."""
+        if self._recorder is not None:
+            self._recorder.release()
+            self._captured = None
+
     @override
     def on_train_start(self) -> None:
         if self._resumed_step is not None:

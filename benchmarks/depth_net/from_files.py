@@ -1,18 +1,19 @@
 """How fast is `depth_net train` from JPEG and PNG files, and where does the rest of its time go?
 
-    python -m benchmarks.depth_net.from_files --runs decoded kept kept "kept@0 kept@1"
+    python -m benchmarks.depth_net.from_files --runs decoded kept kept "kept@0 kept@1" kept@0,1
 
-Each run is one or more trainings side by side, each on its GPU: `decoded` reads the files in every epoch, `kept` keeps
-decoded samples on disk, in a cache that starts empty and that all runs share. Trainings are forked from one process
-that has everything imported, as trials of a study are. For each epoch: images per second of its training, with
-validation and checkpoint, and the share of the training in which the device had no step to run. `--smoke` takes the
-same steps with a tiny model on a processor.
+Each run is one or more trainings side by side, each on its GPU or GPUs: `decoded` reads the files in every epoch,
+`kept` keeps decoded samples on disk, in a cache that starts empty and that all runs share. Trainings are forked from
+one process that has everything imported, as trials of a study are. For each epoch: images per second of its training,
+with validation and checkpoint, and the share of the training in which the device had no step to run. `--smoke` takes
+the same steps with a tiny model on a processor.
 """
 
 from __future__ import annotations
 
 import argparse
 import faulthandler
+import importlib.util
 import json
 import os
 import re
@@ -144,21 +145,23 @@ def measure(place: Path, spec: Path, options: argparse.Namespace, run: tuple[int
     number, names = run
     processes = {}
     for index, name in enumerate(names):
-        kind, _, device = name.partition("@")
+        kind, _, devices = name.partition("@")
         results = place / f"{number}-{index}"
-        settings = [f"results_dir={results}", *options.set]
+        count = devices.count(",") + 1
+        settings = [f"results_dir={results}", f"train.num_gpus={count}", *options.set]
         if kind == "decoded":
             settings += [f"dataset.{split}_dataset.disk_cache_mb=0" for split in ("train", "val")]
-        processes[fork(spec, settings, results, device)] = (name, results)
+        batch = options.batch * count
+        processes[fork(spec, settings, results, devices)] = (name, results, options.images // batch * batch)
     status = 0
-    for process, (name, results) in processes.items():
+    for process, (name, results, images) in processes.items():
         status |= os.waitpid(process, 0)[1]
-        report(f"{number + 1}. {name}", results, options.images // options.batch * options.batch)
+        report(f"{number + 1}. {name}", results, images)
     return status
 
 
-def fork(spec: Path, settings: list[str], results: Path, device: str) -> int:
-    """Start one training in a process of its own; return its id."""
+def fork(spec: Path, settings: list[str], results: Path, devices: str) -> int:
+    """Start one training in a process of its own, which starts those of further GPUs; return its id."""
     started = time.monotonic()
     process = os.fork()
     if process:
@@ -167,8 +170,11 @@ def fork(spec: Path, settings: list[str], results: Path, device: str) -> int:
     log = os.open(results / "log", os.O_WRONLY | os.O_CREAT, 0o644)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    if device:
-        os.environ["CUDA_VISIBLE_DEVICES"] = device
+    if devices:
+        os.environ["CUDA_VISIBLE_DEVICES"] = devices
+    # Lightning starts the processes of further GPUs with the command of this one.
+    sys.argv = ["depth_net", "train", "-e", str(spec), *settings]
+    sys.modules["__main__"].__spec__ = importlib.util.find_spec("depth_net.__main__")
     import logging  # noqa: PLC0415 - of this process alone
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s.%(msecs)03d %(message)s", force=True)

@@ -302,6 +302,8 @@ def _fit(run: _Run, resume: Path | None) -> None:
                 raise
             signal.signal(signal.SIGINT, on_interrupt)
             raise end.__context__ from end
+        finally:
+            run.task.release_recording()
 
 
 def build_trainer(run: _Run) -> Trainer:

@@ -42,12 +42,16 @@ class Recorder(Protocol):
             The tensor that the function returned, and what computes it anew.
         """
 
+    def release(self) -> None:
+        """Give back all that was recorded: nothing can be replayed any more."""
+
 
 class CudaRecorder:
     """Records CUDA graphs, which share one pool of memory."""
 
     def __init__(self) -> None:
         self._pool = torch.cuda.graph_pool_handle()
+        self._graphs: list[torch.cuda.CUDAGraph] = []
 
     def record(self, work: Callable[[], Tensor]) -> tuple[Tensor, Replay]:
         """See `Recorder`."""
@@ -55,7 +59,14 @@ class CudaRecorder:
         # Only this thread is recorded: another one page-locks batches meanwhile.
         with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
             result = work()
+        self._graphs.append(graph)
         return result, graph.replay
+
+    def release(self) -> None:
+        """See `Recorder`. NCCL, which Lightning ends at the exit of a process, waits for every graph that uses it."""
+        for graph in self._graphs:
+            graph.reset()
+        self._graphs.clear()
 
 
 class CapturedStep:

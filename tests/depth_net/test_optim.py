@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING
 
 import pytest
@@ -46,6 +47,44 @@ def test_lambda_lr_starts_at_one_and_falls_linearly_to_zero() -> None:
 
     assert [rate for rate, _ in rates(optim)] == pytest.approx([1, 5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6])
     assert learning_rate_factor(TOTAL, optim=optim, total_steps=TOTAL, rate=1.0) == 0.0
+
+
+class Convolution(Parts):
+    """Its head is a convolution, with weights in a memory format."""
+
+    def __init__(self, memory_format: torch.memory_format) -> None:
+        super().__init__()
+        weights = torch.arange(108.0).reshape(4, 3, 3, 3).contiguous(memory_format=memory_format)
+        self.second = nn.Parameter(weights / 100)
+
+
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(torch.channels_last, torch.contiguous_format), (torch.contiguous_format, torch.channels_last)],
+)
+def test_a_run_goes_on_with_weights_in_another_memory_format(
+    before: torch.memory_format, after: torch.memory_format, *, fused: bool
+) -> None:
+    def step(model: Convolution, optimizer: torch.optim.Optimizer) -> None:
+        for weight in (model.first, model.second):
+            weight.grad = torch.sin(1e3 * weight.detach())
+        optimizer.step()
+
+    one, other = Convolution(before), Convolution(after)
+    first, second = (build_optimizer(model, OptimConfig(lr=0.1), fused=fused) for model in (one, other))
+    for _ in range(2):
+        step(one, first)
+    for weight, source in ((other.first, one.first), (other.second, one.second)):
+        weight.data.copy_(source.data)
+    second.load_state_dict(deepcopy(first.state_dict()))
+
+    for model, optimizer in ((one, first), (other, second)):
+        step(model, optimizer)
+
+    torch.testing.assert_close(other.second, one.second)
+    averages = second.state[other.second]["exp_avg"]
+    assert averages.stride() == other.second.stride()
 
 
 def test_the_head_learns_faster_by_its_multiplier() -> None:

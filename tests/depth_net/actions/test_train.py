@@ -326,6 +326,7 @@ def test_a_recorded_training_step_gives_the_run_of_an_ordinary_one(
     assert run(spec, *words, f"results_dir={tmp_path / 'recorded'}") == 0
 
     assert recorder.replayed > 0
+    assert recorder.is_released
     folders = tmp_path / "results" / "train", tmp_path / "recorded" / "train"
     ordinary, recorded = (read_checkpoint(folder / "dn_model_latest.pth") for folder in folders)
     # A learning rate is rounded to 32 bits in a recording.

@@ -28,6 +28,7 @@ class ProcessorRecorder:
     def __init__(self) -> None:
         self.recorded = 0
         self.replayed = 0
+        self.is_released = False
 
     def record(self, work: Callable[[], Tensor]) -> tuple[Tensor, Replay]:
         """Record one call; what it changed of the tensors that were there before is undone."""
@@ -38,10 +39,15 @@ class ProcessorRecorder:
         self.recorded += 1
 
         def replay() -> None:
+            assert not self.is_released
             self.replayed += 1
             recording.replay()
 
         return result, replay
+
+    def release(self) -> None:
+        """Note that nothing is replayed any more."""
+        self.is_released = True
 
 
 class _Recording(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch annotates in part

@@ -139,3 +139,6 @@ class Plain:
         """See `Recorder`."""
         result = torch.zeros((), device="cuda")
         return result, lambda: result.copy_(work())
+
+    def release(self) -> None:
+        """See `Recorder`."""
