@@ -6,6 +6,7 @@ PyTorch is not imported here, so that a spec can be checked without it; sums ove
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -82,7 +83,7 @@ METRICS: Final[Mapping[str, Metric]] = {
     "sq_rel": Metric(sums=(lambda image: (image.error.square() / image.target).sum(),)),
     "rmse": Metric(sums=(lambda image: image.error.square().sum(),), value=lambda mean: mean.sqrt()),
     "rmse_log": Metric(sums=(lambda image: image.logarithm.square().sum(),), value=lambda mean: mean.sqrt()),
-    "log10": Metric(sums=(lambda image: image.logarithm.abs().sum() / image.logarithm.new_tensor(10.0).log(),)),
+    "log10": Metric(sums=(lambda image: image.logarithm.abs().sum() / math.log(10),)),
     "silog": Metric(
         sums=(lambda image: image.logarithm.sum(), lambda image: image.logarithm.square().sum()), value=_silog
     ),

@@ -69,7 +69,11 @@ class DepthMetrics:
             ValueError: prediction, target and mask of an image differ in shape.
         """
         for one_predicted, one_target, one_valid in zip(predicted, target, valid, strict=True):
-            self._add(*_plane(one_predicted, one_target, one_valid))
+            self.add(self.sums_of(one_predicted, one_target, one_valid))
+
+    def add(self, sums: Tensor) -> None:
+        """Add the `sums_of` one image."""
+        self._sums = self._sums.to(sums.device) + sums
 
     def compute(self) -> dict[str, Tensor]:
         """Return `METRICS`, ``valid_fraction`` and ``num_images`` as float64 scalars; NaN without a valid pixel."""
@@ -85,7 +89,18 @@ class DepthMetrics:
             "num_images": counts["images"],
         }
 
-    def _add(self, predicted: Tensor, target: Tensor, valid: Tensor) -> None:
+    def sums_of(self, predicted: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+        """Return what one image adds, float64, without waiting for the device.
+
+        Args:
+            predicted: Map (H, W), in disparity or metres.
+            target: Ground truth of the same shape; read only where ``valid``.
+            valid: Boolean, same shape.
+
+        Raises:
+            ValueError: prediction, target and mask differ in shape.
+        """
+        predicted, target, valid = _plane(predicted, target, valid)
         count = valid.sum().double()
         if self.model_type is ModelType.RELATIVE:
             predicted = align(predicted, target, valid)
@@ -96,8 +111,7 @@ class DepthMetrics:
             for each, (name, _) in zip(own, _SUMS, strict=True)
         ]
         counts = [torch.ones_like(count), (count > 0).double(), torch.full_like(count, valid.numel()), count]
-        added = torch.stack([*sums, *counts])
-        self._sums = self._sums.to(added.device) + added
+        return torch.stack([*sums, *counts])
 
 
 def _pixels(predicted: Tensor, target: Tensor, valid: Tensor) -> Pixels:

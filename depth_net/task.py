@@ -33,6 +33,7 @@ from depth_net.optim import (
 from depth_net.pooling import count_processes, pool
 from depth_net.scoring import DepthMetrics
 from depth_net.training.baseline import ConstantBaseline, OutputSpread
+from depth_net.training.captured_function import CapturedFunction
 from depth_net.training.captured_step import CapturedStep
 from depth_net.training.divergence import DivergenceMonitor
 from depth_net.training.graceful_stop import is_between_steps
@@ -71,7 +72,7 @@ class DepthTask(LightningModule):
         total_steps: Optimiser steps of the whole run. Lightning's estimate would open the loaders before a resumed run
             has restored their position.
         fused: Whether the optimiser uses one kernel per group.
-        recorder: Records the training step; None computes each step as usual.
+        recorder: Records the training step and what validates an image; None computes everything as usual.
     """
 
     def __init__(
@@ -92,6 +93,8 @@ class DepthTask(LightningModule):
         self._fused = fused
         self._recorder = recorder
         self._captured: CapturedStep | None = None
+        self._predicted = CapturedFunction(self._predict, recorder)
+        self._scored = CapturedFunction(self._score, recorder)
         self._total_steps = total_steps
         augmentation = config.dataset.train_dataset.augmentation
         self.normalization = Normalization(augmentation.input_mean, augmentation.input_std)
@@ -114,7 +117,7 @@ class DepthTask(LightningModule):
         return self._recorder is not None
 
     def release_recording(self) -> None:
-        """Give back what was recorded of the training step; to be called after the last one."""
+        """Give back what was recorded; to be called after the last step."""
         if self._recorder is not None:
             self._recorder.release()
             self._captured = None
@@ -230,22 +233,32 @@ class DepthTask(LightningModule):
 
     @override
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        # Photographs have many shapes; compiling each would take longer than the validation.
-        with torch.compiler.set_stance("force_eager"):
-            images = self.model(batch["image"]).float()
+        images = self._predicted(batch["image"])
         if REPEATED in batch["row"]:
             return
         with torch.autocast(self.device.type, enabled=False):
             self.output_spread.update(images)
             for index, resized in enumerate(images):
-                predicted = restore_native_size(resized, batch["image_size"][index])
                 target, valid = batch["target"][index][0], batch["valid"][index][0]
-                self.val_loss.update(self._loss(predicted[None], target[None], valid[None]))
-                self.metrics.update([predicted], [target], [valid])
+                scores = self._scored(resized, target, valid)
+                self.val_loss.update(scores[0])
+                self.metrics.add(scores[1:])
                 if self._d1_constant is None:
                     self.baseline.update(target, valid)
                 if self.observer is not None:
-                    self.observer.on_prediction(batch, index, predicted)
+                    self.observer.on_prediction(batch, index, restore_native_size(resized, batch["image_size"][index]))
+
+    def _predict(self, image: Tensor) -> Tensor:
+        # Photographs have many shapes; compiling each would take longer than the validation.
+        with torch.compiler.set_stance("force_eager"):
+            predicted: Tensor = self.model(image)
+        return predicted.float()
+
+    def _score(self, resized: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+        """Return the loss of one image and, after it, the sums of its metrics."""
+        predicted = restore_native_size(resized, target.shape)
+        loss = self._loss(predicted[None], target[None], valid[None]).double()
+        return torch.cat((loss[None], self.metrics.sums_of(predicted, target, valid)))
 
     @override
     def on_validation_epoch_end(self) -> None:

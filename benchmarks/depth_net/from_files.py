@@ -35,7 +35,6 @@ from depth_net.execution import Request, execute, import_action
 if TYPE_CHECKING:
     from lightning.pytorch import Trainer
 
-VALIDATED = 16
 FILES = 1024
 SMOKE_FILES = 24
 LIMIT_S = 200
@@ -121,7 +120,10 @@ def write_spec(place: Path, options: argparse.Namespace) -> Path:
     """Write the files, lists of them and the spec; return the latter."""
     count = SMOKE_FILES if options.smoke else FILES
     listed = write_apart(options.files, count).read_text(encoding="utf-8").splitlines()
-    lists = {"train": [listed[index % len(listed)] for index in range(options.images)], "val": listed[:VALIDATED]}
+    lists = {
+        "train": [listed[index % len(listed)] for index in range(options.images)],
+        "val": listed[: options.validated],
+    }
     split: dict[str, Any] = {}
     for name, lines in lists.items():
         (place / f"{name}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -238,6 +240,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=252)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--images", type=int, default=4096)
+    parser.add_argument("--validated", type=int, default=16, help="images of a validation, up to the files written")
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--workers", type=int, default=16)
     parser.add_argument("--compile", default="off")
@@ -248,7 +251,7 @@ def read_options() -> argparse.Namespace:
     options = parser.parse_args()
     if options.smoke:
         options.encoder, options.size, options.batch, options.images, options.epochs = "vit_tiny", 70, 8, 72, 2
-        options.workers, options.files = 2, options.files.with_name("depth_net_smoke")
+        options.validated, options.workers, options.files = 8, 2, options.files.with_name("depth_net_smoke")
     return options
 
 

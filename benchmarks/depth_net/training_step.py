@@ -48,7 +48,7 @@ from benchmarks.depth_net.steps import (
 from depth_net.model.family import ModelType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
 FILES = 512
 
@@ -82,6 +82,7 @@ def main() -> None:
             options.out.mkdir(parents=True, exist_ok=True)
             content = json.dumps({"machine": facts, "lines": lines}, indent=1)
             (options.out / "training_step.json").write_text(content + "\n", encoding="utf-8")
+    _stop_loaders()
 
 
 def _pairs(options: argparse.Namespace) -> list[tuple[str, int]]:
@@ -126,7 +127,7 @@ def _made_on_device(batch_size: int, size: int, device: torch.device) -> Iterato
         yield images, depth, depth > 0
 
 
-_LOADERS: dict[int, Iterable[Any]] = {}
+_LOADERS: dict[int, Any] = {}
 """By batch size; their processes stay."""
 
 
@@ -138,6 +139,13 @@ def _start_first_loader(options: argparse.Namespace, device: torch.device) -> No
         loader = _loader(batch_size, options, device)
         start_processes(loader)
     _LOADERS[batch_size] = loader
+
+
+def _stop_loaders() -> None:
+    for loader in _LOADERS.values():
+        from depth_net.data.loaders import stop_processes  # noqa: PLC0415 - needs OpenCV
+
+        stop_processes(loader)
 
 
 def _loader(batch_size: int, options: argparse.Namespace, device: torch.device) -> Any:  # noqa: ANN401  # needs OpenCV

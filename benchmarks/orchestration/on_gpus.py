@@ -36,8 +36,9 @@ from benchmarks.node.watch import Watch
 from benchmarks.orchestration import gpu_holder
 from benchmarks.orchestration.gaps import gaps_s
 
-GAP_CEILING_S, DEAD_CEILING_S, FREED_CEILING_S, PACKING_FLOOR = 0.5, 0.5, 1.5, 2.0
+GAP_CEILING_S, DEAD_CEILING_S, FREED_CEILING_S, PACKING_FLOOR = 0.45, 0.5, 1.5, 2.0
 SMALL = Scale(encoder="vits", crop=126, repeats=2, epochs=2, short_epochs=2, batch=8)
+GAPS = 10
 PACKED = 8
 HELD_GIB = 8.0
 _SLACK_GIB = 0.05
@@ -85,7 +86,12 @@ def main() -> int:
 def gap(bench: Bench) -> None:
     """Time what lies between the end of one trial and the first step of the next."""
     with FirstSteps(bench.folder / "gap") as first_steps:
-        result = bench.study("gap", Shape(jobs=1, gpus=1, trials=5), extra=_equal_trials(2), data=SHORT)
+        result = bench.study(
+            "gap",
+            Shape(jobs=1, gpus=1, trials=GAPS + 1 if bench.checks_speed else 3),
+            extra=_equal_trials(2),
+            data=SHORT,
+        )
     events = json_lines(Path(result["study_dir"]) / "events.jsonl")
     ends = {event["trial"]: moment_s(event) for event in events if event["event"] == "trial_ended"}
     stages = {

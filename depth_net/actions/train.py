@@ -304,6 +304,7 @@ def _fit(run: _Run, resume: Path | None) -> None:
             raise end.__context__ from end
         finally:
             run.task.release_recording()
+            run.data.stop_loading()
 
 
 def build_trainer(run: _Run) -> Trainer:

@@ -31,6 +31,7 @@ import cv2
 import torch
 from torch.distributed import is_initialized
 from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from depth_net.data.dataset import REPEATED, TINY_SET, DepthDataset, Sample, SampleKey
 from depth_net.gpu_driver import is_driver, wait_for_driver
@@ -310,6 +311,17 @@ def start_processes(loader: DataLoader[Batch]) -> None:
             # Python 3.12 warns about any thread; `can_fork` checks each of them.
             warnings.filterwarnings("ignore", message=".*multi-threaded", category=DeprecationWarning)
             iter(loader)
+
+
+def stop_processes(loader: DataLoader[Batch]) -> None:
+    """End the loading processes of a loader, which may be in the middle of an iteration.
+
+    At the exit of a process PyTorch 2.11 would wait 5 s for each that page-locks its batches.
+    """
+    iterator = loader._iterator  # noqa: SLF001 - PyTorch has no other way
+    if isinstance(iterator, _MultiProcessingDataLoaderIter):
+        iterator._shutdown_workers()  # noqa: SLF001 - as above
+        loader._iterator = None  # noqa: SLF001 - as above
 
 
 @contextmanager

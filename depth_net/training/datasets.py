@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch import LightningDataModule
 
 from depth_net.data.dataset import DepthDataset, dataset_of
-from depth_net.data.loaders import Share, build_loader, can_fork, pinning_for, start_processes
+from depth_net.data.loaders import Share, build_loader, can_fork, pinning_for, start_processes, stop_processes
 from depth_net.training.resumable_loader import ResumableLoader
 
 if TYPE_CHECKING:
@@ -58,6 +58,12 @@ class DepthData(LightningDataModule):
                 start_processes(self._val)
                 self._train = self._train_loader()
                 start_processes(self._train)
+
+    def stop_loading(self) -> None:
+        """End the loading processes that `start_loading` has started."""
+        for loader in (self._train, self._val):
+            if loader is not None:
+                stop_processes(loader)
 
     def train_dataloader(self) -> ResumableLoader:
         """Return the loader of the training split, reshuffled in each epoch."""

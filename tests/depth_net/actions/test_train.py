@@ -319,7 +319,11 @@ def test_a_recorded_training_step_gives_the_run_of_an_ordinary_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, accumulate: int
 ) -> None:
     spec, recorder = write_spec(tmp_path), ProcessorRecorder()
-    words = (f"train.accumulate_grad_batches={accumulate}", f"train.num_epochs={accumulate + 1}")
+    words = (
+        f"train.accumulate_grad_batches={accumulate}",
+        f"train.num_epochs={accumulate + 1}",
+        "dataset.val_dataset.batch_size=1",
+    )
     assert run(spec, *words) == 0
 
     monkeypatch.setattr(train_action, "choose_recorder", lambda *_args, **_steps: recorder)
@@ -339,6 +343,11 @@ def test_a_recorded_training_step_gives_the_run_of_an_ordinary_one(
         [line["kpi"]["train_loss"] for line in read_status(f) if "train_loss" in line.get("kpi", {})] for f in folders
     ]
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    # Validation: prediction and scores of the one shape of these images.
+    assert recorder.recorded == 2 + accumulate
+    validated = [read_status(folder)[-1]["kpi"] for folder in folders]
+    for name in (name for name in validated[0] if name.startswith("val/")):
+        assert validated[0][name] == pytest.approx(validated[1][name], rel=1e-4), name
 
 
 def test_a_recorded_run_that_is_resumed_equals_an_uninterrupted_one(

@@ -30,6 +30,7 @@ from depth_net.data.loaders import (
     one_thread,
     pinning_for,
     start_processes,
+    stop_processes,
     use_threads,
 )
 from depth_net.model.family import ModelType
@@ -244,6 +245,18 @@ def test_processes_that_were_started_ahead_load_the_same_batches(tmp_path: Path)
 
     assert _paths(ahead, 3) == _paths(late, 3)
     assert process.is_alive()
+
+
+def test_processes_end_when_they_are_stopped_in_the_middle_of_an_iteration(tmp_path: Path) -> None:
+    loader = _loader(_dataset(write_nyu(tmp_path, 70), "train"), workers=2)
+    stream = iter(loader)
+    next(stream)
+    processes = multiprocessing.active_children()
+
+    stop_processes(loader)
+
+    assert len(processes) == 2
+    assert not any(process.is_alive() for process in processes)
 
 
 @pytest.fixture
