@@ -142,6 +142,9 @@ class ListSearcher(Searcher):
     def prepare(self) -> None:
         """Prepare nothing."""
 
+    def growth(self) -> None:
+        """Let no range grow."""
+
     def ask(self) -> Proposal | None:
         """Return the next task's number."""
         self._asked += 1
