@@ -59,7 +59,7 @@ class Agreement:
     def __str__(self) -> str:
         """Return it in words, with its numbers."""
         if self.correlation is None:
-            return "its values follow no pattern: at most its best trials are tried"
+            return "its values follow no pattern: not used"
         ranked = f"; it ranks {self.alike} of {self.pairs} pairs of trials as here" if self.pairs else ""
         return f"correlation {self.correlation:.2f}{ranked}"
 

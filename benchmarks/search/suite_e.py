@@ -3,8 +3,7 @@
 The earlier studies are runs of `ours:auto`, 20 trials each, on other tables of the same family: the data set that is
 searched is left out. *Alike* are their values as they are. *Inverted* ones have the opposite sign, *random* ones are
 shuffled among the trials, and of *shifted* ones every parameter is moved by half its range, so that they follow a
-pattern whose best lies elsewhere. Measured without the two trials that are tried of studies which follow a pattern only
-together. The method sees one random replicate per trial; regret as in suite A. The last rows
+pattern whose best lies elsewhere. The method sees one random replicate per trial; regret as in suite A. The last rows
 are Syne Tune's transfer methods on the same three alike studies, on as many of the seeds as they were run; its RUSH is
 not implemented in that version.
 """

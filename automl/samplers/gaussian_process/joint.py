@@ -140,21 +140,6 @@ def log_evidence(
     return log_likelihood(given, values - gain @ earlier.values) - log_likelihood(alone, values)
 
 
-def log_evidence_of_pattern(data: JointData, kernel: JointKernel, groups: np.ndarray) -> float:
-    """Return the logarithm of the odds that the values of all studies come from the process rather than from noise.
-
-    The noise has a variance of 1, as the values of each study have.
-
-    Args:
-        data: Of all studies.
-        kernel: Fitted to them.
-        groups: For each feature column, the index of its parameter.
-    """
-    means = _CONSTANT * (data.studies[:, None] == data.studies[None, :])
-    noise = np.eye(len(data.values)) + means
-    return log_likelihood(_covariance(data, kernel, groups), data.values) - log_likelihood(noise, data.values)
-
-
 def _covariance(data: JointData, kernel: JointKernel, groups: np.ndarray) -> np.ndarray:
     features = data.features * np.exp(-kernel.logs[: kernel.dimensions])[groups]
     between = _between(kernel.correlations)[np.ix_(data.studies, data.studies)]

@@ -2,8 +2,7 @@
 
 It proposes from the first trial after the template on, without an initial design. What is worth trying is decided as in
 `automl.samplers.gaussian_process.sampler`. An earlier study whose values follow no pattern is left out. None is
-used while the first values here contradict them: then the study is searched as if there were none. Where no study
-follows a pattern but all together do, being short or noisy, two of their best trials are tried first, and that is all.
+used while the first values here contradict them: then the study is searched as if there were none.
 """
 
 from __future__ import annotations
@@ -24,7 +23,6 @@ from automl.samplers.gaussian_process.joint import (
     JointPosterior,
     fit_joint_kernel,
     log_evidence,
-    log_evidence_of_pattern,
     with_equal_correlations,
 )
 from automl.samplers.gaussian_process.regression import Posterior, fit_kernel, log_evidence_of_shape
@@ -37,13 +35,12 @@ from automl.study.earlier import Agreement
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from automl.samplers.gaussian_process.joint import JointKernel
     from automl.samplers.gaussian_process.training_data import TrainingData
     from automl.samplers.history import History
     from automl.space.parameters import SearchSpace
-    from automl.space.values import Scalar
     from automl.study.cost import CostLimit
     from automl.study.earlier import EarlierStudy
 
@@ -59,8 +56,6 @@ _SHAPE = 3.0
 # So many values weigh as much as earlier studies do in how large a difference is.
 _OWN_UNIT = 4.0
 _EARLY_CONTRADICTION, _CONTRADICTION = -4.5, -3.0
-_FIRST_POINTS = 2
-"""Trials of earlier studies without a pattern that are tried, after the template."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +63,6 @@ class _Sources:
     """What is kept of the earlier studies.
 
     Attributes:
-        points: Where they were tried, shape (n, dimensions).
         data: Their observations; studies counted from 1.
         finite: Which of them have not diverged, shape (n,).
         centres: The best points of each, shape (m, dimensions).
@@ -76,10 +70,8 @@ class _Sources:
         models: Of each study alone.
         names: Of the studies.
         unit: What a difference of 1 between two good scores means in units of the values, the geometric mean of all.
-        has_pattern: Each follows one; else only all together do, and two of their best trials are tried.
     """
 
-    points: np.ndarray
     data: JointData
     finite: np.ndarray
     centres: np.ndarray
@@ -87,7 +79,6 @@ class _Sources:
     models: tuple[Posterior, ...]
     names: tuple[str, ...]
     unit: float
-    has_pattern: bool
 
 
 class TransferSampler(Sampler):
@@ -121,15 +112,10 @@ class TransferSampler(Sampler):
         self._kernel: tuple[bytes, JointKernel] | None = None
 
     def agrees(self, history: History) -> bool:
-        """Tell whether the earlier studies are used: there are some, and the first values here do not contradict.
-
-        Of those without a pattern only a few trials are used, right after the template.
-        """
+        """Tell whether the earlier studies are used: there are some, and the first values here do not contradict."""
         sources = self._sources
         if sources is None:
             return False
-        if not sources.has_pattern:
-            return len(history.observations) <= _FIRST_POINTS
         data = training_data_from(history)
         count = min(len(data.values), _CHECKED)
         if count < _TWO:
@@ -147,10 +133,8 @@ class TransferSampler(Sampler):
         """
         sources = self._sources
         found = {study.name: Agreement(correlation=None) for study in self._studies}
-        if sources is None or not sources.has_pattern:
-            return found
-        if not self.agrees(history):
-            return {}
+        if sources is None or not self.agrees(history):
+            return found if sources is None else {}
         data = training_data_from(history)
         correlations = self._fitted(sources, training_data_from(without_last(history))).correlations
         features, values = self._encoder.features(self._points(data))[~data.diverged], data.values[~data.diverged]
@@ -164,10 +148,6 @@ class TransferSampler(Sampler):
         sources = self._sources
         if sources is None:
             raise ValueError("no earlier study can be used")
-        if not sources.has_pattern:
-            found = self._best_untried(sources, [dict(o.assignment) for o in history.observations])
-            if found is not None:
-                return Candidate(found, Origin(OriginKind.TRANSFER))
         data = training_data_from(history)
         kernel = self._fitted(sources, training_data_from(without_last(history)))
         price = self._durations.price(history, number)
@@ -182,8 +162,7 @@ class TransferSampler(Sampler):
         """Fit, in the background, the kernel of the proposal that follows the next end of a trial."""
 
         def fit() -> None:
-            sources = self._sources
-            if sources is not None and sources.has_pattern:
+            if (sources := self._sources) is not None:
                 self._fitted(sources, training_data_from(history))
                 self._durations.prepare(history)
 
@@ -191,30 +170,25 @@ class TransferSampler(Sampler):
 
     @cached_property
     def _sources(self) -> _Sources | None:
-        fitted = [(study, *found) for study in self._studies if (found := self._model_of(study)) is not None]
-        has_pattern = any(has_shape for *_, has_shape in fitted)
-        chosen = [(study, model) for study, model, has_shape in fitted if has_shape or not has_pattern]
-        if not chosen:
+        pairs = [(study, model) for study in self._studies if (model := self._model_of(study)) is not None]
+        if not pairs:
             return None
-        kept, models = zip(*chosen, strict=True)
+        kept, models = zip(*pairs, strict=True)
         most = max(_MOST_POINTS // len(kept), _FEWEST_OF_STUDY)
         parts = [self._subsample(study, most) for study in kept[: _MOST_POINTS // _FEWEST_OF_STUDY]]
         rows = [np.full(len(values), index) for index, (_, values, _, _) in enumerate(parts, start=1)]
         finite = np.concatenate([diverged == 0 for _, _, _, diverged in parts])
-        places = np.vstack([points for points, *_ in parts])
         data = JointData(
-            self._encoder.features(places),
+            self._encoder.features(np.vstack([points for points, *_ in parts])),
             np.concatenate([values for _, values, _, _ in parts]),
             np.concatenate([noise for _, _, noise, _ in parts]),
             np.concatenate(rows),
         )
         centres = np.vstack([points[np.argsort(-values)[:_CENTRES]] for points, values, _, _ in parts])
         kernel = fit_joint_kernel(data.part(finite), self._groups)
-        if not has_pattern and log_evidence_of_pattern(data.part(finite), kernel, self._groups) <= _SHAPE:
-            return None
         names = tuple(study.name for study in kept[: len(parts)])
         unit = float(np.exp(np.mean([math.log(self._unit(study)) for study in kept])))
-        return _Sources(places, data, finite, centres, kernel, models[: len(parts)], names, unit, has_pattern)
+        return _Sources(data, finite, centres, kernel, models[: len(parts)], names, unit)
 
     @property
     def _groups(self) -> np.ndarray:
@@ -235,11 +209,8 @@ class TransferSampler(Sampler):
         values = np.array([self._sign * trial.value for trial in study.trials if trial.value is not None])
         return scores(values, np.zeros(len(values), dtype=bool))[1]
 
-    def _model_of(self, study: EarlierStudy) -> tuple[Posterior, bool] | None:
-        """Return the model of a study alone, and whether its values depend on its parameters rather than are noise.
-
-        None where it has too few different values for a model.
-        """
+    def _model_of(self, study: EarlierStudy) -> Posterior | None:
+        """Return the model of a study alone; None where its values are noise rather than depend on its parameters."""
         points, values, noise, diverged = self._observed(study)
         finite = ~diverged
         if int(finite.sum()) <= _TWO or float(np.ptp(values[finite])) == 0.0:
@@ -247,7 +218,7 @@ class TransferSampler(Sampler):
         features, values, noise = self._encoder.features(points)[finite], values[finite], noise[finite]
         kernel = fit_kernel(features, values, noise, self._groups)
         has_shape = log_evidence_of_shape(features, values, noise, kernel) > _SHAPE
-        return Posterior(features, values, noise, kernel), has_shape
+        return Posterior(features, values, noise, kernel) if has_shape else None
 
     def _subsample(self, study: EarlierStudy, most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Return at most so many observations: the better half of them the best, the others evenly by rank."""
@@ -260,17 +231,6 @@ class TransferSampler(Sampler):
             )
         points, values, noise, diverged = (part[order] for part in observed)
         return points, values, noise, diverged
-
-    def _best_untried(self, sources: _Sources, known: Sequence[Mapping[str, Scalar]]) -> dict[str, Scalar] | None:
-        """Return the trial of earlier studies that all of them together predict to be the best; none that is known.
-
-        Of few or noisy values the largest one is luck. None where every one is known.
-        """
-        data = sources.data.part(sources.finite)
-        expected = JointPosterior(data, sources.kernel, self._groups).predict(data.features)[0]
-        points = sources.points[sources.finite][np.argsort(-expected, kind="stable")]
-        assignments = (self._encoder.assignment(point) for point in points)
-        return next((found for found in assignments if found not in known), None)
 
     def _joint(self, sources: _Sources, data: TrainingData) -> tuple[JointData, np.ndarray]:
         """Return the observations of all studies, and which have not diverged."""

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from automl.samplers.gaussian_process.transfer import TransferSampler
-from automl.samplers.history import History, Observation
+from automl.samplers.history import History
 from automl.samplers.quasi_random import RandomSampler
 from automl.samplers.registry import make_sampler
-from automl.study.causes import Origin, OriginKind
+from automl.study.causes import OriginKind
 from automl.study.earlier import Agreement, EarlierStudy, EarlierTrial
 from automl.study.trial import TrialState
 from automl.testing.studies import plan_of
@@ -43,28 +43,6 @@ def shuffled(study: EarlierStudy) -> EarlierStudy:
     return replace(study, trials=tuple(replace(t, value=float(v)) for t, v in zip(study.trials, values, strict=True)))
 
 
-def tried(x: float, y: float) -> History:
-    """Return a history of one completed trial, the template."""
-    assignment = {"x": x, "y": y}
-    ended = Observation(
-        number=0,
-        assignment=assignment,
-        origin=Origin(OriginKind.TEMPLATE),
-        state=TrialState.COMPLETED,
-        values=bowl(assignment),
-        finished_as=0,
-    )
-    return History(observations=(ended,))
-
-
-def noisy(study: EarlierStudy, seed: int) -> EarlierStudy:
-    generator = np.random.default_rng(seed)
-    trials = (replace(t, value=(t.value or 0.0) + float(generator.normal(0.0, 0.15))) for t in study.trials)
-    return replace(study, trials=tuple(trials))
-
-
-NOISY = tuple(noisy(earlier(f"s{seed}", seed, count=10), seed) for seed in (11, 12, 13))
-"""None follows a pattern by itself, all together do."""
 ALIKE = tuple(earlier(f"s{seed}", seed) for seed in (11, 12, 13))
 
 
@@ -105,34 +83,6 @@ def test_studies_whose_values_follow_no_pattern_are_not_used() -> None:
     assert TransferSampler(PLANE, 1, noise, 1.0).agreement(History()) == dict.fromkeys(("s11", "s12", "s13"), unused)
     with_one = TransferSampler(PLANE, 1, (*noise, replace(ALIKE[0], name="alike")), 1.0).agreement(History())
     assert {name for name, found in with_one.items() if found != unused} == {"alike"}
-
-
-def test_of_short_noisy_studies_two_good_trials_are_tried_and_then_the_search_is_cold() -> None:
-    history, _ = play(make_sampler(replace(plan_of("auto", PLANE), earlier=NOISY)), bowl, 4, tried(-0.5, -0.5))
-
-    first, second = (o.assignment for o in history.observations[1:3])
-    assert max(distance(first), distance(second)) < 0.6 < distance({"x": -0.5, "y": -0.5})
-    assert all(any(trial.assignment == point for s in NOISY for trial in s.trials) for point in (first, second))
-    assert first != second
-    assert [o.origin.kind for o in history.observations[3:]] == [OriginKind.SOBOL, OriginKind.GP]
-    unused = Agreement(correlation=None)
-    assert set(TransferSampler(PLANE, 1, NOISY, 1.0).agreement(history).values()) == {unused}
-
-
-def test_what_was_tried_here_is_not_tried_again_as_a_trial_of_a_short_noisy_study() -> None:
-    sampler = TransferSampler(PLANE, 1, NOISY, 1.0)
-    best = sampler.propose(History(), 1).assignment
-
-    again = sampler.propose(tried(number(best, "x"), number(best, "y")), 1).assignment
-
-    assert again != best
-
-
-def test_the_search_begins_cold_where_earlier_studies_are_noise() -> None:
-    noise = tuple(shuffled(study) for study in ALIKE)
-    history, _ = play(make_sampler(replace(plan_of("auto", PLANE), earlier=noise)), bowl, 1, tried(-0.5, -0.5))
-
-    assert history.observations[1].origin.kind is OriginKind.SOBOL
 
 
 def test_the_agreement_says_how_many_pairs_of_trials_an_earlier_study_ranks_as_here() -> None:
