@@ -63,11 +63,14 @@ def test_a_writer_reaches_this_machine_directly_and_takes_no_warning_for_an_erro
 
     writer = start_writer(folder, "http://127.0.0.1:5000", "demo", delay_s=60.0)
 
-    environment = Path(f"/proc/{writer.pid}/environ").read_text("utf-8").split("\0")
-    assert "PYTHONWARNINGS=ignore" in environment
-    assert "no_proxy=corp.example,localhost,127.0.0.1,::1" in environment
+    shown = ""
+    while not shown and writer.poll() is None:  # the kernel shows it a moment after the program has begun
+        shown = Path(f"/proc/{writer.pid}/environ").read_text("utf-8")
     writer.kill()
     writer.communicate()
+    environment = shown.split("\0")
+    assert "PYTHONWARNINGS=ignore" in environment
+    assert "no_proxy=corp.example,localhost,127.0.0.1,::1" in environment
 
 
 def test_an_mlflow_that_cannot_be_imported_is_named_where_the_record_is_missing(
