@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import errno
 import importlib
 import io
 import json
@@ -16,13 +17,16 @@ import signal
 import sys
 import warnings
 from pathlib import Path
-from typing import TextIO, cast
+from typing import TYPE_CHECKING, TextIO, cast
 
 import click
 
 from automl.cli.terminal import VisibleStream
-from automl.errors import AutomlError, ConfigurationError, InterruptedStudyError
+from automl.errors import AutomlError, ConfigurationError, InterruptedStudyError, Problem
 from automl.machine import direct_loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 COMMANDS = {
     "init": ("init", "Write a study file for a training script, or with --skill a small model skill to build on."),
@@ -54,6 +58,7 @@ COMMANDS = {
 }
 """Command -> the module `<...>_commands` that has it, and its line in the help."""
 
+_SHOWN_PATH = 120
 _WITHOUT_TEXTS = (
     "Python runs with -OO or PYTHONOPTIMIZE=2, without the documentation strings that this command line and Ray need:"
     " use 1 instead, or set it in the command of the trainer alone"
@@ -139,7 +144,8 @@ def run_command_line(arguments: list[str]) -> int:
         _print_error(_WITHOUT_TEXTS)
         return ConfigurationError.exit_status
     try:
-        outcome = cli.main(args=arguments, prog_name="automl", standalone_mode=False)
+        with _short_names():
+            outcome = cli.main(args=arguments, prog_name="automl", standalone_mode=False)
         return outcome if isinstance(outcome, int) else 0
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
@@ -169,6 +175,21 @@ def _failure(error: BaseException) -> tuple[AutomlError, str]:
         hint = f"\n\nSee '{context.command_path} --help'." if context else ""
         return ConfigurationError(error.format_message()), hint
     return InterruptedStudyError("interrupted; nothing is lost that was written"), ""
+
+
+@contextlib.contextmanager
+def _short_names() -> Iterator[None]:
+    """Turn what a file system says of a path that is too long into an error about that path."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        path = str(error.filename or "a path")
+        where = path if len(path) <= _SHOWN_PATH else f"{path[:_SHOWN_PATH]}... ({len(path)} characters)"
+        expected = "at most 255 bytes between two slashes, and 4095 in all"
+        problem = Problem(where=where, found=str(error.strerror), expected=expected, fix="shorten it where it is named")
+        raise ConfigurationError.from_problems([problem], subject="a path") from error
 
 
 def _cause(error: OSError) -> str:

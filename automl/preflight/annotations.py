@@ -85,7 +85,7 @@ def _bad_records(lines: Sequence[tuple[int, bytes]]) -> _Broken:
     for number, line in lines:
         try:
             json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             broken.append((number, f"not JSON: {error}"))
     return broken
 

@@ -103,7 +103,7 @@ def _is_whole_safetensors(file: Path, length: int) -> bool:
         stream.seek(_LENGTH_BYTES)
         try:
             header = json.loads(stream.read(length))
-        except ValueError:
+            ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+        except (ValueError, RecursionError, AttributeError, LookupError, TypeError):
             return False
-    ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
     return total >= _LENGTH_BYTES + length + max(ends, default=0)

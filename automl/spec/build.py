@@ -169,9 +169,10 @@ def _spec_problems(
     own = build_spec(skill, action, schema=schema) if has_own else Spec(values={})
     replaced = {*replaced, skill.gpu_spec_key, skill.node_spec_key}
     known = known_paths(own, schema, skill, action)
-    paths = [path for path, _ in iterate_leaves(spec.values) if path not in replaced]
+    values = dict(iterate_leaves(spec.values))  # a key of the user's need not be a parameter path
+    paths = [path for path in values if path not in replaced]
     unknown = [path for path in paths if (found := check_paths([path], known, where="")).problems or found.warnings]
-    return [_unknown_key(path, spec, known) for path in unknown] + [
+    return [_unknown_key(path, values[path], known) for path in unknown] + [
         Problem(where=f"--spec {path}", found=kind_of(spec.get(path)), expected=expected, fix="correct it in the spec")
         for path, leaf in schema.leaves.items()
         if path not in replaced and spec.has(path) and not (own.has(path) and own.get(path) == spec.get(path))
@@ -179,9 +180,9 @@ def _spec_problems(
     ]
 
 
-def _unknown_key(path: str, spec: Spec, known: Collection[str]) -> Problem:
+def _unknown_key(path: str, value: JsonValue, known: Collection[str]) -> Problem:
     close = closest(path, known)
-    fix = f"did you mean {close}?" if close else f"take it out, or pass it on unchecked: --set +{path}={spec.get(path)}"
+    fix = f"did you mean {close}?" if close else f"take it out, or pass it on unchecked: --set +{path}={value}"
     found = "a parameter that neither the template nor the schema has"
     return Problem(where=f"--spec {path}", found=found, expected="an existing parameter", fix=fix)
 

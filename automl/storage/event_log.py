@@ -189,6 +189,8 @@ def _lines(file: Path, position: int) -> Iterator[_Line]:
         stream = file.open("rb")
     except FileNotFoundError:
         return
+    except IsADirectoryError as error:
+        raise damaged_log(file, "it is a folder") from error
     with stream:
         stream.seek(position)
         for number, text in enumerate(stream, start=1):

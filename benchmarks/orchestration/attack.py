@@ -1,14 +1,16 @@
 """Attack finished studies at random, each kind of attack again and again: what must not be deleted, followed or read.
 
     make attack           or: python -m benchmarks.orchestration.attack [--seconds 600] [--seed 0] [--json FILE]
+    python -m benchmarks.orchestration.attack --only mutated --cases 2000
 
 A case copies a study of the toy skill, does something to the copy, and says what went wrong; the same seed gives the
-same cases. The time is shared evenly among the kinds.
+same cases. The time is shared evenly among the kinds; with ``--cases`` each has so many, however long they take.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import random
 import shutil
@@ -25,7 +27,7 @@ from automl.storage.owner import OwnerLock
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan
 from automl.storage.study_directory import read_results
-from benchmarks.orchestration import attack_package, attack_trainer
+from benchmarks.orchestration import attack_input, attack_package, attack_trainer
 from benchmarks.orchestration.damage import KINDS as DAMAGES
 from benchmarks.orchestration.damage import attack as damage_file
 from benchmarks.orchestration.damage import files_by_kind, make_study
@@ -122,6 +124,7 @@ KINDS: dict[str, Callable[[Path, random.Random, Path], str]] = {
     "a study starts during clean": running,
     **attack_trainer.KINDS,
     **attack_package.KINDS,
+    **attack_input.KINDS,
 }
 
 
@@ -148,19 +151,26 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default="", help="only kinds with this in their name")
+    parser.add_argument("--cases", type=int)
+    parser.add_argument("--study", type=Path, metavar="DIR", help="a finished study of the toy skill, for a new one")
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
     rows, wrong = [], []
     with tempfile.TemporaryDirectory() as temporary:
-        study = make_study(Path(temporary))
-        for kind in KINDS:
-            cases, end_s = 0, time.monotonic() + options.seconds / len(KINDS)
-            found = []
-            while time.monotonic() < end_s:
-                found += [problem] if (problem := attack(study, kind, cases, options.seed)) else []
-                cases += 1
+        study = options.study or make_study(Path(temporary))
+        kinds = [kind for kind in KINDS if options.only in kind]
+        for kind in kinds:
+            end_s = time.monotonic() + options.seconds / len(kinds)
+            found, cases = list[str](), 0
+            for cases in itertools.count() if options.cases is None else range(options.cases + 1):
+                if cases == options.cases or (options.cases is None and time.monotonic() > end_s):
+                    break
+                if problem := attack(study, kind, cases, options.seed):
+                    found.append(f"{kind}, case {cases}: {problem}")
+                    print(found[-1], file=sys.stderr, flush=True)
             rows.append({"attack": kind, "cases": cases, "survived": cases - len(found)})
-            wrong += [f"{kind}: {problem}" for problem in found]
+            wrong += found
     print("| attack | cases | survived |\n|---|---|---|")
     for row in rows:
         print(f"| {row['attack']} | {row['cases']} | {row['survived']} |")

@@ -28,6 +28,7 @@ pytestmark = pytest.mark.acceptance
         (["run", "toy/quick", "--gpus-per-trial", "64"], "64 GPUs"),
         (["run", "--skill", "depth_net_mono"], "data"),
         (["plan", "toy/quick", "--data", "train"], "SPLIT=PATH"),
+        (["plan", "toy/quick", "--warm-start", "x" * 300], "name too long"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else value,
 )
@@ -50,6 +51,19 @@ def test_an_unreadable_study_file_names_all_its_problems(tmp_path: Path) -> None
 
     assert done.status == 2
     assert "2 problems in the study" in done.err
+
+
+def test_keys_of_a_spec_that_are_no_paths_and_names_that_no_folder_can_have_are_problems(tmp_path: Path) -> None:
+    spec, study = tmp_path / "spec.yaml", tmp_path / "study.yaml"
+    spec.write_text("train: {optim: {'../../../etc/passwd': 1}}\n", encoding="utf-8")
+    study.write_text(f"skill: toy\nname: {'x' * 300}\n", encoding="utf-8")
+
+    of_spec = automl("plan", "--skill", "toy", "--spec", str(spec), results=tmp_path)
+    of_study = automl("check", str(study), results=tmp_path)
+
+    assert (of_spec.status, of_study.status) == (0, 2)
+    assert "--spec train.optim.../../../etc/passwd" in of_spec.out
+    assert "name" in of_study.out + of_study.err
 
 
 def test_a_trainer_that_dies_at_once_is_one_summary_and_exit_5(tmp_path: Path) -> None:

@@ -240,6 +240,13 @@ def test_a_line_that_is_nested_too_deeply_is_refused(tmp_path: Path) -> None:
         [*read_log(file, is_strict=True)]
 
 
+def test_a_folder_in_place_of_a_log_is_refused_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "events.jsonl").mkdir()
+
+    with pytest.raises(ConfigurationError, match=r"(?s)events\.jsonl.*it is a folder"):
+        [*read_log(tmp_path / "events.jsonl")]
+
+
 def test_nothing_is_written_to_a_log_that_was_moved_meanwhile(tmp_path: Path) -> None:
     (tmp_path / "study").mkdir()
     log = EventLog(tmp_path / "study/events.jsonl")

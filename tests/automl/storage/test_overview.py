@@ -97,7 +97,7 @@ def test_a_log_that_is_a_folder_does_not_hide_the_other_studies(tmp_path: Path) 
     rows = {row.name: row for row in list_studies(tmp_path)}
 
     assert {name: row.state for name, row in rows.items()} == {"good": "interrupted", "bad": "unreadable"}
-    assert rows["bad"].reason == f"{log}: {os.strerror(errno.EISDIR)}"
+    assert "it is a folder" in rows["bad"].reason
 
 
 def test_a_folder_without_permission_does_not_hide_the_other_studies(

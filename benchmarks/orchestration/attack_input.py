@@ -1,0 +1,224 @@
+"""Attacks of what people write and of what a study leaves: study files, specs, lists of data, a study's own files.
+
+One of them is mutated and one command reads it. It is survived where the command says what is wrong, or finds nothing
+wrong, within 5 s of processor time: an exit status that the command has for that, an error with its text, and no
+traceback.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import functools
+import os
+import shutil
+import signal
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import yaml
+
+from automl.errors import NothingToRunError
+from automl.resources import packaged
+from automl.storage.deletion import delete
+from benchmarks.orchestration.attack_package import called
+from benchmarks.orchestration.damage import KINDS as DAMAGES
+from benchmarks.orchestration.damage import damage, files_by_kind
+from tests.automl import hostile_texts
+from tests.automl.skill import fuzz_packages
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Iterator
+
+_LONGEST_CPU_S = 5.0
+_BROKEN_TEXT = 0.25
+_TRAIN = (
+    "import argparse\np = argparse.ArgumentParser()\np.add_argument('--lr', type=float, default=0.1)\np.parse_args()\n"
+)
+_STUDIES: tuple[dict[str, Any], ...] = (
+    {
+        "skill": "toy",
+        "policy": "on",
+        "objectives": ["val/r2", {"metric": "val/loss", "direction": "minimize"}],
+        "constraints": ["memory_gib <= 40"],
+        "search": ["train.optim.lr=1e-4..1e-1:log", "model.hidden_units"],
+        "set": {"train.num_epochs": 3, "train": {"optim": {"momentum": 0.9}}},
+        "budget": {"trials": 3, "time": "2h", "gpu_hours": 1.5, "patience_trials": 3, "target": 0.9},
+        "resources": {"jobs": 2, "gpus_per_trial": 0, "cpus_per_trial": 1, "nodes_per_trial": 1, "launcher": "local"},
+        "options": {"grace_epochs": 1},
+        "sampler": "gp",
+        "scheduler": "asha",
+        "replicates": 2,
+        "seed": 1,
+        "studies": ["elsewhere"],
+        "data": {"train": "data/train.txt"},
+    },
+    {
+        "program": "python train.py --lr {lr}",
+        "objective": {"metric": "loss", "direction": "minimize"},
+        "search": {"lr": {"range": "0.01..1.0", "scale": "log"}, "opt": ["adam", "sgd"]},
+        "report": {"checkpoint": ["best.pt"], "first_epoch": 0, "resume": "--resume {checkpoint}", "metrics": "m.csv"},
+        "evaluate_with": "true",
+    },
+)
+_ROWS = (
+    *("a.png b.png", "/etc/passwd /etc/shadow", "../../x.png ../y.png", "a.png", "a.png b.png c.png 1 2 3", "a,b", ""),
+    *("\x00 \x00", "\ufeffa.png b.png", '{"rgb": "a.png", "depth": 3}', "[" * 5000, "a\tb", "x" * 70_000, "# text"),
+    *("'a b.png' 'c d.png'", "\ud800 a", "\x1b[31m a.png", "https://u:p@h/x.png y", "C:\\a.png D:\\b.png", "\r\r\r"),
+    *(
+        "image,depth",
+        "a.png  b.png",
+        "pipe b.png",
+        "loop b.png",
+        "deep b.png",
+        "nan inf",
+        "-1 1e400",
+        "~/a.png ~root/b",
+    ),
+)
+_LIST_NAMES = (
+    "train.txt",
+    "train.csv",
+    "train.json",
+    "train.jsonl",
+    "train.yaml",
+    "train",
+    "train.txt.gz",
+    "train.npz",
+)
+
+
+def study_file(_: Path, source: random.Random, folder: Path) -> str:
+    """Mutate a study file."""
+    (folder / "train.py").write_text(_TRAIN, encoding="utf-8")
+    file = folder / "study.yaml"
+    file.write_bytes(_mutated(source, source.choice([*_STUDIES, *_documents(packaged("studies"))])))
+    return _tried([source.choice(["check", "check", "space", "plan"]), str(file)], source, folder, {0, 2, 3})
+
+
+def spec_file(_: Path, source: random.Random, folder: Path) -> str:
+    """Mutate a spec."""
+    skill = source.choice(["toy", "depth_net_mono"])
+    specs = _documents(packaged("templates") / skill, "spec_template_train.yaml")
+    file = folder / "spec.yaml"
+    file.write_bytes(_mutated(source, source.choice(specs)))
+    command = source.choice(["check", "check", "space", "plan"])
+    return _tried([command, "--skill", skill, "--spec", str(file)], source, folder, {0, 2, 3})
+
+
+def data_list(_: Path, source: random.Random, folder: Path) -> str:
+    """Mutate a list of data, or what it names."""
+    data = folder / "data"
+    data.mkdir()
+    for name in ("a.png", "b.png"):
+        (data / name).write_bytes(source.choice([b"", b"\x89PNG\r\n\x1a\n", source.randbytes(300)]))
+    os.mkfifo(data / "pipe")
+    (data / "loop").symlink_to("loop")
+    (data / "deep").mkdir()
+    file = data / source.choice(_LIST_NAMES)
+    rows = source.choices(_ROWS, k=source.randint(0, 30))
+    text = source.choice(["\n", "\n", "\r\n", "\n\n", "\x0b"]).join(rows).encode("utf-8", "surrogatepass")
+    text = damage(text, source.choice(DAMAGES), source) if text and source.random() < _BROKEN_TEXT else text
+    file.write_bytes(text * source.choice([1, 1, 1, 200]))
+    train = source.choice([file, file, file, data, data / "pipe", data / "loop", data / "not there", "", "{x}"])
+    arguments = ["--skill", "depth_net_mono", "--data", f"train={train}", "--data", f"val={file}"]
+    return _tried([source.choice(["check", "plan"]), *arguments], source, folder, {0, 2, 3})
+
+
+def study_folder(study: Path, source: random.Random, folder: Path) -> str:
+    """Mutate files of a study: bytes, whole files, files in place of folders and the other way round."""
+    root = Path(shutil.copytree(study, folder / "results" / study.name, symlinks=True))
+    for _ in range(source.randint(1, 3)):
+        files = files_by_kind(root)
+        file = source.choice(files[source.choice(sorted(files))])
+        match source.randrange(8):
+            case 0:
+                file.write_bytes(source.choice([b"", b"{}", b"[]", b"null\n", b"\x00" * 100, b"\xff\xfe", b"{" * 9000]))
+            case 1:
+                delete(file, inside=root.resolve())
+                file.mkdir()
+            case 2:
+                delete(file.parent if file.parent != root else file, inside=root.resolve())
+            case 3:
+                other = source.choice([one for found in files.values() for one in found])
+                file.write_bytes(other.read_bytes())
+            case _:
+                file.write_bytes(damage(file.read_bytes(), source.choice(DAMAGES), source))
+    command = source.choice(
+        [
+            *(["status", str(root)], ["status", "--json", str(root)], ["compare", str(root)], ["logs", str(root), "1"]),
+            *(["list", "--studies", str(root.parent)], ["clean", str(root.parent)], ["compare", "--json", str(root)]),
+            *(["resume", str(root)], ["export-history", str(root), "--output", str(folder / "history.json")]),
+            *([["report", str(root)]] if source.random() < _BROKEN_TEXT else []),
+        ]
+    )
+    return _tried(command, source, folder, {0, 2, 3})
+
+
+def _mutated(source: random.Random, document: dict[str, Any]) -> bytes:
+    document = copy.deepcopy(document)
+    for _ in range(source.randint(1, 4)):
+        document = fuzz_packages._mutate(source, document)  # noqa: SLF001 # of our own harness
+    text = yaml.safe_dump(document, allow_unicode=True, sort_keys=False).encode("utf-8", "surrogatepass")
+    if source.random() < _BROKEN_TEXT:
+        return damage(text, source.choice(DAMAGES), source)
+    if source.random() < 0.02:  # noqa: PLR2004 # now and then
+        return hostile_texts.YAML[source.choice(list(hostile_texts.YAML))](50_000).encode("utf-8", "surrogatepass")
+    return text
+
+
+@functools.cache
+def _documents(folder: Path, name: str = "*.yaml") -> tuple[dict[str, Any], ...]:
+    return tuple(yaml.safe_load(file.read_text(encoding="utf-8")) for file in sorted(folder.rglob(name)))
+
+
+@functools.cache
+def _warm_up() -> None:
+    """Import what commands import, which is no part of a case."""
+    with tempfile.TemporaryDirectory() as folder:
+        called(["plan", "toy/quick"], Path(folder))
+
+
+def _tried(command: list[str], source: random.Random, folder: Path, right: set[int]) -> str:
+    as_json = ["--json"] if command[0] in {"check", "space", "plan"} and source.random() < _BROKEN_TEXT else []
+    _warm_up()
+    shown = f"{command[0]} {' '.join(as_json)}".strip()
+    try:
+        starts = mock.patch("automl.resume.run_in", side_effect=NothingToRunError("it would start"))
+        with contextlib.chdir(folder), starts, _busy():
+            status, text = called([*command, *as_json], folder)
+    except Exception as error:  # noqa: BLE001 # a traceback is what is looked for
+        return f"{shown}: {type(error).__name__}: {str(error)[:300]}"
+    if status not in right:
+        return f"{shown}: status {status}: {text[-300:]}"
+    return "" if not status or text.strip() else f"{shown}: status {status} without a text"
+
+
+@contextlib.contextmanager
+def _busy(limit_s: float = _LONGEST_CPU_S) -> Iterator[None]:
+    """End what takes more processor time, or waits ten times as long, by a TimeoutError."""
+
+    def end(*_: Any) -> None:  # noqa: ANN401 # of a signal
+        raise TimeoutError(f"more than {limit_s:g} s of processor time, or a long wait")
+
+    timers = {signal.ITIMER_PROF: (signal.SIGPROF, limit_s), signal.ITIMER_REAL: (signal.SIGALRM, 10 * limit_s)}
+    before = {number: signal.signal(number, end) for number, _ in timers.values()}
+    for timer, (_, seconds) in timers.items():
+        signal.setitimer(timer, seconds)
+    try:
+        yield
+    finally:
+        for timer, (number, _) in timers.items():
+            signal.setitimer(timer, 0)
+            signal.signal(number, before[number])
+
+
+KINDS: dict[str, Callable[[Path, random.Random, Path], str]] = {
+    "a study's files are mutated": study_folder,
+    "a study file is mutated": study_file,
+    "a spec is mutated": spec_file,
+    "a list of data is mutated": data_list,
+}
