@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from automl.config_files import JsonValue
 
 _CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_MOST = 1e100  # its square is a float
 _SEPARATORS = re.compile(r"[/_\s]+")
 
 
@@ -108,8 +109,17 @@ class Family:
     unit: str = ""
     memory: float = 0.0
     time: float = 0.0
-    is_measured: bool = False
+    of_options: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    measured_with: str = ""
     rank: int | None = None
+
+    def cost(self, value: object) -> tuple[float, float] | None:
+        """Return memory and time of a trial with a value, in units of its own; None where they are not known."""
+        if self.of_options:
+            return self.of_options.get(str(value))
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _MOST:
+            return None
+        return float(value) ** self.memory, float(value) ** self.time
 
     def holds(self, path: str, kind: str, value: object) -> bool:
         """Return whether a parameter of a type, with a value in the spec, belongs to it."""

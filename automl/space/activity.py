@@ -115,8 +115,7 @@ def _impossible(path: str, facts: Facts, searched: Collection[str]) -> str:
 
 def _parents(path: str, facts: Facts, searched: Collection[str]) -> list[tuple[str, tuple[Scalar, ...]]]:
     """Return what decides whether a parameter acts: (parent, values under which it does)."""
-    found: list[tuple[str, tuple[Scalar, ...]]] = [(switch, (True,)) for switch in _switches(path, facts, searched)]
-    found += _chosen_blocks(path, facts)
+    found = list(_chosen_blocks(path, facts))
     decided: set[str] = set()
     for rule in facts.rules.conditions:
         if not rule.concerns(path):
@@ -128,7 +127,8 @@ def _parents(path: str, facts: Facts, searched: Collection[str]) -> list[tuple[s
             continue
         decided.add(parent)
         found.append((parent, tuple(value for value in _values_of(parent, facts) if rule.admits(value))))
-    return found
+    switches = (switch for switch in _switches(path, facts, searched) if switch not in decided)
+    return [*((switch, (True,)) for switch in switches), *found]
 
 
 def _chosen_blocks(path: str, facts: Facts) -> Iterator[tuple[str, tuple[Scalar, ...]]]:

@@ -16,7 +16,7 @@ from automl.skill.fields import is_number
 from automl.spec.train_schema import LeafKind
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from automl.space.values import Scalar
     from automl.spec.train_schema import SchemaLeaf
@@ -240,17 +240,21 @@ def _affordable(ends: Ends, centre: float | None, asked: UserRange, family: Fami
     return replace(ends, low=low, high=high, note=note)
 
 
-def cost_of(family: Family, ends: tuple[float, float], centre: float | None) -> str:
-    """Return by how much the ends of a range change a trial's memory and time, where that is more than twice."""
-    if centre is None or centre <= 0 or ends[0] < 0:
+def cost_of(family: Family, values: Sequence[Scalar], default: Scalar) -> str:
+    """Return by how much values change a trial's memory and time beside the default, where that is more than twice."""
+    base, costs = family.cost(default), [family.cost(value) for value in values]
+    known = [cost for cost in costs if cost is not None]
+    if base is None or not all(base) or not known:
         return ""
     found = []
-    for name, exponent in (("memory", family.memory), ("time", family.time)):
-        low, high = ((end / centre) ** exponent for end in ends)
-        if exponent and (high > _WORTH_SAYING or low < 1 / _WORTH_SAYING):
-            found.append(f"{name} x{low:.2g} to x{high:.2g}")
-    known = "measured" if family.is_measured else f"estimated for a {family.name}"
-    return f"{', '.join(found)} of the template's ({known})" if found else ""
+    for index, name in enumerate(("memory", "time")):
+        factors = [cost[index] / base[index] for cost in known]
+        if max(factors) > _WORTH_SAYING or min(factors) < 1 / _WORTH_SAYING:
+            found.append(f"{name} x{min(factors):.2g} to x{max(factors):.2g}")
+    how = f"measured with {family.measured_with}" if family.measured_with else f"estimated for a {family.name}"
+    unknown = [str(value) for value, cost in zip(values, costs, strict=True) if cost is None]
+    rest = f", not for {', '.join(unknown)}" if unknown else ""
+    return f"{', '.join(found)} of the template's ({how}{rest})" if found else ""
 
 
 def _closed(ends: Ends, interval: Interval, centre: float | None, leaf: SchemaLeaf) -> Ends:

@@ -88,9 +88,17 @@ def make_parameter(
         raise RangeError(f"a list has no range; search one element, {leaf.path}[0]=low..high")
     if leaf.kind is LeafKind.BOOL and not leaf.choices:
         options = asked.choices or (False, True)
-        return Parameter(path=leaf.path, type=ParameterType.BOOL, choices=options, default=default, reason="on or off")
+        return Parameter(
+            path=leaf.path,
+            type=ParameterType.BOOL,
+            choices=options,
+            cost=cost_of(family, options, default),
+            default=default,
+            reason="on or off",
+        )
     if asked.choices or leaf.choices:
-        return _from_choices(leaf, asked.choices, default)
+        made = _from_choices(leaf, asked.choices, default)
+        return replace(made, cost=cost_of(family, made.choices, default))
     if leaf.kind not in {LeafKind.FLOAT, LeafKind.INT}:
         raise RangeError(f"a {leaf.declared_type or leaf.kind.value} has no range; give options, {leaf.path}={{a,b}}")
     return _from_range(leaf, default, asked, cap, family)

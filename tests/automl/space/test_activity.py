@@ -172,3 +172,16 @@ def test_only_the_block_that_is_chosen_acts(tmp_path: Path) -> None:
     assert reasons(space)["model.backbone.vit.drop_rate"] == (
         "inactive: model.backbone.type is swin, it acts under vit"
     )
+
+
+def test_a_rule_of_the_architecture_replaces_what_a_switch_says() -> None:
+    """depth_net resizes and normalises whether images are changed at random or not."""
+    facts = replace(
+        facts_of("depth_net_mono"), spec=Spec(values={"augmentation": {"enabled": False, "crop_size": [518]}})
+    )
+    searched = ["augmentation.enabled"]
+
+    for path in ("augmentation.crop_size[0]", "augmentation.input_mean[0]"):
+        assert activity(path, facts, ()) == (None, "")
+        assert activity(path, facts, searched)[1] == ""
+    assert "augmentation.enabled is False" in activity("augmentation.h_flip_prob", facts, ())[1]

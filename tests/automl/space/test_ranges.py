@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -363,14 +364,55 @@ def test_a_value_near_the_largest_float_has_no_range_around_it(kind: str) -> Non
         made("model.margin", kind, 10**308 if kind == "int" else 1e308)
 
 
-def test_what_a_range_costs_is_said_with_how_it_is_known() -> None:
+MONO = load_architecture("depth_net_mono").parameters.families
+ENCODERS = {"enum": ["vit_tiny", "vits", "vitb", "vitl", "vitg"]}
+CROP = "dataset.train_dataset.augmentation.crop_size"
+
+
+@pytest.mark.parametrize(
+    ("leaf", "default", "cost"),
+    [
+        (leaf_of("dataset.train_dataset.batch_size", "int", 8, minimum=1), 8, "memory x0.27 to x3.7"),
+        (
+            leaf_of("model.encoder", "categorical", "vits", **ENCODERS),
+            "vits",
+            "memory x0.14 to x5.4, time x0.13 to x11",
+        ),
+        (
+            leaf_of("model.encoder", "categorical", "vitl", enum=["vits", "vitl"]),
+            "vitl",
+            "memory x0.18 to x1, time x0.093 to x1",
+        ),
+        (
+            replace(leaf_of("side", "int", 518, minimum=14), path=f"{CROP}[0]"),
+            518,
+            "memory x0.26 to x4, time x0.26 to x4",
+        ),
+        (replace(leaf_of("side", "int", 518, minimum=14), path=f"{CROP}[1]"), 518, ""),
+    ],
+)
+def test_what_the_shipped_trainer_costs_is_measured(leaf: SchemaLeaf, default: Any, cost: str) -> None:  # noqa: ANN401 # JSON
+    found = ranges.make_parameter(leaf, default, family=family_of(MONO, leaf, default)).cost
+
+    assert found.partition(" of the template's")[0] == cost
+    assert (" (measured with depth_net" in found) == bool(cost)
+    assert ("not for vitg" in found) == ("vitg" in leaf.choices)
+
+
+def test_what_a_range_costs_is_estimated_for_other_trainers() -> None:
     image = made("data.image_size", "int", 384, minimum=1)
-    rate = made("train.lr", "float", 1e-3, minimum=0.0)
-    own = load_architecture("depth_net_mono").parameters.families
-    batch = leaf_of("dataset.train_dataset.batch_size", "int", 8, minimum=1)
+    listed = make_parameter(leaf_of("data.batch_size", "int", 8), 8, asked=UserRange(choices=(4, 8, 32)))
+    frozen = made("model.freeze_backbone", "bool", default=False)
 
     assert image.cost == "memory x0.25 to x4, time x0.25 to x4 of the template's (estimated for a size of an image)"
-    assert rate.cost == ""
-    assert ranges.make_parameter(batch, 8, family=family_of(own, batch, 8)).cost == (
-        "memory x0.27 to x3.7 of the template's (measured)"
-    )
+    assert listed.cost == "memory x0.5 to x4 of the template's (estimated for a batch size)"
+    assert frozen.cost.startswith("memory x0.4 to x1, time x0.4 to x1 of the template's (estimated")
+    assert made("model.backbone.freeze_norm", "bool", default=False).cost == ""
+    assert made("train.lr", "float", 1e-3, minimum=0.0).cost == ""
+
+
+@pytest.mark.parametrize("default", [10**400, -1, 0, None])
+def test_beside_a_value_that_is_no_size_nothing_is_said_of_cost(default: int | None) -> None:
+    leaf = leaf_of("data.batch_size", "int", 8)
+
+    assert make_parameter(leaf, default, asked=UserRange(choices=(4, 8, 32))).cost == ""
