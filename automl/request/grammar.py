@@ -53,7 +53,11 @@ class Form:
         if not match or not match[0]:
             return None
         nouns = [word for name, word in match.groupdict().items() if name.startswith("noun") and word]
-        return None if any(is_of_kind(word, NO_NAME) for word in nouns) else match
+        return (
+            None
+            if any(is_of_kind(form, NO_NAME) for word in nouns for form in (word, word.removesuffix("s")))
+            else match
+        )
 
 
 @functools.cache

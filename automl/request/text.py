@@ -2,7 +2,8 @@
 
 The whole text must be made of the forms of `grammar.toml`. A word outside them is a question for the user, so nothing
 that is said is passed over: no negation, no limit, no other setting, no other language. A clause without a setting may
-describe the task: of words that say nothing else, and of nouns that are not known where it instructs nothing.
+describe the task: of words that say nothing else, and of nouns that are not known where somebody builds, sells or
+records something. To have or to need what is not known may set anything.
 """
 
 from __future__ import annotations
@@ -39,6 +40,13 @@ _TOTAL = re.compile("budget|limit|total", re.IGNORECASE)
 _OF_BOTH = re.compile("((in|for|on|within|and|done|across|the|my|our) )*", re.IGNORECASE)
 _TAKES = re.compile(r"\b(take|have|need|needs|get|want|wants|give)\b", re.IGNORECASE)
 _SEARCH = re.compile(r"\b(?:search|tuning|optimi[sz]ation|sweep|auto-?ml|hpo)\b", re.IGNORECASE)
+_SIZE = re.compile(
+    r"\b(?:small|short|big|large|long|quick|full|thorough) (?:\w+ )?"
+    r"(?:search\w*|tuning|sweeps?|optimi[sz]ation|auto-?ml|hpo|study)\b"
+    r"|\bmake it quick\b",
+    re.IGNORECASE,
+)
+_BUDGETS = {"trials", "time_s", "gpu_hours"}
 _KEY = re.compile("[:=]")
 _AFTER_ALONE = {"policy", "neutral", "polite"}
 _UNREAD = {"unread", "break"}
@@ -99,10 +107,17 @@ def parse_request(text: str, *, metrics: Mapping[str, str], names: tuple[str, ..
             if values.setdefault(item.name, item.value) != item.value:
                 questions.append(Question(text=f"{phrases[item.name].text} ... {item.text}", setting=item.name))
             phrases.setdefault(item.name, Phrase(item.text, meaning_of(item.name, item.value, metrics)))
+    questions += _of_size(plain, values)
     questions += _of_search(values, phrases)
     policy: Any = values.pop("policy", None)
     questions += contradictions(policy, values, phrases)
     return ParsedRequest(policy=policy, values=values, phrases=phrases, questions=tuple(questions))
+
+
+def _of_size(text: str, values: Mapping[str, Value]) -> Iterator[Question]:
+    """Yield a question where a search is to be short or long, and nothing says how short."""
+    if (size := _SIZE.search(text)) and values.get("policy") != "off" and not _BUDGETS & values.keys():
+        yield Question(text=size[0], unread=(size[0],), advice="say how much: 10 trials, or 1 hour")
 
 
 def _of_search(values: dict[str, Value], phrases: dict[str, Phrase]) -> Iterator[Question]:
@@ -159,7 +174,7 @@ def _describes(said: str, items: list[_Item]) -> bool:
     """Return whether a clause is made of words that describe a task."""
     names, words = {item.name for item in items}, words_of(said)
     is_instruction = any(is_of_kind(word, ("instruction",)) for word in words)
-    is_sentence = not is_instruction and any(is_of_kind(word, ("description",)) for word in words)
+    is_sentence = not is_instruction and is_of_kind(said.strip(), ("description",))
     return not names & _UNREAD and (is_sentence or "noun" not in names)
 
 
