@@ -48,6 +48,8 @@ _QUIET = {
     # Ray would kill its workers, and the trials with them, when other programs fill the memory. Without it the kernel
     # kills the trainer that needs the memory (see automl.launch.supervisor), and its trial fails for that reason.
     "RAY_memory_monitor_refresh_ms": "0",
+    # Ray's default is 15, and the trainers inherit it: beside any other program they would get 3 % of a processor.
+    "RAY_worker_niceness": "0",
     "OMP_NUM_THREADS": "1",
 }
 # Ray reads its token once per process, so a second session of this process uses the same.

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
+import ray
 
 from automl.errors import LaunchError
 from automl.executor.ray.nodes import ready_node, ready_nodes
@@ -40,3 +42,9 @@ def test_a_cluster_node_that_cannot_run_the_image_is_named(tmp_path: Path, monke
 
     with ray_session(Resources(jobs=1), None), pytest.raises(LaunchError, match=r"on 1 of 1 nodes: .*no docker engine"):
         ready_nodes(DOCKER, "demo-8f3a")
+
+
+@pytest.mark.slow
+def test_a_worker_has_the_priority_of_the_study() -> None:
+    with ray_session(Resources(jobs=1), None):
+        assert ray.get(ray.remote(lambda: os.nice(0)).remote()) == os.nice(0)
