@@ -32,6 +32,7 @@ from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan
 from automl.storage.study_directory import read_results
 from automl.storage.study_document import study_document
+from automl.storage.trainer_files import files_below
 from automl.study.events import Measured
 from automl.study.trial import Measurement, TrialResult, TrialState
 from automl.tracking.mlflow.files import content_of, files_of
@@ -75,7 +76,7 @@ def planted(study: Path, source: random.Random, folder: Path) -> str:
         attempt, name, kind = source.choice(attempts), source.choice(_NAMES), source.choice(list(_PLANTS))
         file = attempt / name
         if source.random() < _OF_BEST:
-            file = source.choice([*attempt.rglob("*.pth"), file])
+            file = source.choice([*files_below(attempt, "*.pth"), file])
         with contextlib.suppress(OSError):  # a plant in the way of another one
             file.parent.mkdir(parents=True, exist_ok=True)
             delete(file, inside=root.resolve())
