@@ -354,25 +354,17 @@ def _plain(value: object, where: str) -> JsonValue:
             raise _refusal(where, f"more than {MAX_DEPTH} levels, or a cycle", "plain data", "flatten the file")
         match node:
             case dict():
-                return {_text(key, where): copied(child, depth + 1) for key, child in node.items()}
+                return {key: copied(child, depth + 1) for key, child in node.items()}
             case list():
                 return [copied(child, depth + 1) for child in node]
-            case str():
-                return _text(node, where)
+            case None | bool() | float() | str():
+                return node
             case int():
                 return _bounded(node)
             case _:
-                return node if node is None or isinstance(node, float) else str(node)
+                return str(node)
 
     return copied(value, 0)
-
-
-def _text(text: str, where: str) -> str:
-    if "\0" in text:
-        raise _refusal(
-            where, f"a zero byte in {text[:40]!r}", "text without one", "remove it: no path or program takes it"
-        )
-    return text
 
 
 def _bounded(number: int) -> int | float:

@@ -300,9 +300,3 @@ def test_a_spelled_scalar_knows_its_text_and_its_value() -> None:
     plain = ["text", "010", None, "12:30:45", "1:30.5", "2024-11-01"]
     assert read == ["2024_11", "no", "1e3", "010", "0o17", "-0x1f", ".inf", *plain]
     assert [item.value for item in spelled] == [202411, False, 1000.0, 10, 15, -31, math.inf]
-
-
-@pytest.mark.parametrize("text", ['name: "a\\0b"', '"a\\0b": 1', 'names: ["a\\0b"]'])
-def test_a_zero_byte_is_refused_as_no_path_or_program_takes_it(text: str) -> None:
-    with pytest.raises(ConfigurationError, match="a zero byte"):
-        parse_yaml(text, where="a text")

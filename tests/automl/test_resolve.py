@@ -288,4 +288,4 @@ def test_a_text_may_name_the_metric_of_the_skill_itself() -> None:
     applied, _, lines = applied_to(REQUEST.with_settings(request_text="tune for the best r2"))
 
     assert applied.metric == "val/r2"
-    assert lines == ('the request says "for the best r2": maximize val/r2', 'the request says "tune": search')
+    assert lines == ('the request says "the best r2": maximize val/r2', 'the request says "tune": search')
