@@ -34,10 +34,7 @@ class FormatReader(SearchedFiles):
     def _format(self) -> MetricFormat:
         return self.format
 
-    def _collect(
-        self, read: Callable[[MetricFileReader], Iterable[Measurement]], *, is_over: bool
-    ) -> list[Measurement]:
-        del is_over
+    def _collect(self, read: Callable[[MetricFileReader], Iterable[Measurement]]) -> list[Measurement]:
         found: list[Measurement] = []
         for path, reader in self._files.items():
             if path in self._failed:

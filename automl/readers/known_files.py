@@ -62,13 +62,13 @@ class KnownFilesReader(SearchedFiles):
     def _is_named(self, name: str) -> bool:
         return name in _NAMES
 
-    def _collect(
-        self, read: Callable[[MetricFileReader], Iterable[Measurement]], *, is_over: bool
-    ) -> list[Measurement]:
+    def _collect(self, read: Callable[[MetricFileReader], Iterable[Measurement]]) -> list[Measurement]:
         if self.has_status():
             return []
-        files = ((path, reader) for path, reader in self._files.items() if is_over or path.name != _BEST_FILE)
-        return [m for path, reader in files for m in self._placed(path, list(read(reader)))]
+        return [m for path, reader in self._files.items() for m in self._placed(path, list(read(reader)))]
+
+    def _comes_last(self, reader: MetricFileReader) -> bool:
+        return reader.name.rpartition("/")[2] == _BEST_FILE
 
     def _placed(self, path: Path, found: list[Measurement]) -> list[Measurement]:
         if path.name == "results.csv":

@@ -166,9 +166,11 @@ class LogReader:
 
     def _refused(self, line: str) -> list[Measurement]:
         """Return a notice of the first objective that is written as no number is."""
+        if self._has_refused:
+            return []
         texts = (text for _, _, text in _named_texts(line, (self.objective,)) if text[0].isdigit())
         refused = next((text for text in texts if _number(text) is None), None)
-        if refused is None or self._has_refused:
+        if refused is None:
             return []
         self._has_refused = True
         notice = (

@@ -73,8 +73,7 @@ class _Table:
         if self.begun != self.file.begun:
             self.begun, self.header = self.file.begun, ""
         if not self.header and lines:
-            self.header = lines[0]
-            lines = lines if _is_json(self.header) else lines[1:]
+            self.header, lines = _headed(lines)
         return list(_measurements(_rows_of(self.header, lines)))
 
 
@@ -174,12 +173,16 @@ def _entries(text: str) -> list[JsonValue]:
     if document is not None:
         return document if isinstance(document, list) else [document]
     lines = [line for line in text.splitlines() if line.strip()]
-    is_table = lines and not _is_json(lines[0])
-    return _rows_of(lines[0], lines[1:]) if is_table else [loaded(line) for line in lines]
+    return _rows_of(*_headed(lines)) if lines else []
 
 
 def _is_json(line: str) -> bool:
     return line.lstrip().startswith(("{", "["))
+
+
+def _headed(lines: list[str]) -> tuple[str, list[str]]:
+    """Return the first line and the lines with a row: of JSON the first one too."""
+    return lines[0], lines if _is_json(lines[0]) else lines[1:]
 
 
 def _rows_of(header: str, lines: list[str]) -> list[JsonValue]:

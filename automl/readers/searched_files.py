@@ -40,22 +40,25 @@ class SearchedFiles(ABC):
     def read(self) -> list[Measurement]:
         """Return what is new in the files."""
         self._add(self._search.new_files())
-        return self._collect(lambda reader: reader.read(), is_over=False)
+        return self._collect(lambda reader: [] if self._comes_last(reader) else reader.read())
 
     def finish(self) -> list[Measurement]:
         """Return what is new in the files; call it when the writer has ended."""
         self._add(self._search.new_files(is_last=True))
-        return self._collect(lambda reader: reader.finish(), is_over=True)
+        return self._collect(lambda reader: reader.finish())
 
     @abstractmethod
     def _is_named(self, name: str) -> bool:
         """Whether a file of this name is read."""
 
     @abstractmethod
-    def _collect(
-        self, read: Callable[[MetricFileReader], Iterable[Measurement]], *, is_over: bool
-    ) -> list[Measurement]:
-        """Return what is new in the files, as ``read`` reads one; the writer may have ended."""
+    def _collect(self, read: Callable[[MetricFileReader], Iterable[Measurement]]) -> list[Measurement]:
+        """Return what is new in the files, as ``read`` reads one."""
+
+    def _comes_last(self, reader: MetricFileReader) -> bool:
+        """Whether a file is read only once the writer has ended; by default none is."""
+        del reader
+        return False
 
     def _format(self) -> MetricFormat | None:
         """The format of all files; by default that of each one's name."""

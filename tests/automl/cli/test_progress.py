@@ -21,12 +21,8 @@ if TYPE_CHECKING:
     import pytest
 
 
-def test_a_pipe_gets_one_line_per_trial_and_nothing_on_stdout(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    root = write_study(tmp_path / "example", ())
-    files = FileTracker(StudyPaths(root), [ProgressTracker()])
-
+def track_study(files: FileTracker, root: Path) -> None:
+    """Let a study run its trials, one after the other and each with one measurement, and end."""
     files.study_started(make_plan(), root)
     for trial in TRIALS:
         proposal = Proposal(number=trial.number, assignment=trial.assignment, origin=Origin(OriginKind.GIVEN))
@@ -34,6 +30,15 @@ def test_a_pipe_gets_one_line_per_trial_and_nothing_on_stdout(
         files.measured(trial.number, Measurement(epoch=0, values={"val/d1": 0.1}))
         files.trial_ended(trial)
     files.study_ended(StudyResult(objective=OBJECTIVE, trials=TRIALS))
+
+
+def test_a_pipe_gets_one_line_per_trial_and_nothing_on_stdout(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = write_study(tmp_path / "example", ())
+    files = FileTracker(StudyPaths(root), [ProgressTracker()])
+
+    track_study(files, root)
 
     captured = capsys.readouterr()
     lines = [line for line in captured.err.splitlines() if line.startswith("trial ")]
@@ -80,12 +85,7 @@ def test_a_notebook_keeps_one_output_with_the_last_state(
     root = write_study(tmp_path / "example", ())
     files = FileTracker(StudyPaths(root), [ProgressTracker()])
 
-    files.study_started(make_plan(), root)
-    for trial in TRIALS:
-        proposal = Proposal(number=trial.number, assignment=trial.assignment, origin=Origin(OriginKind.GIVEN))
-        files.trial_started(proposal, root / trial.directory, 1)
-        files.trial_ended(trial)
-    files.study_ended(StudyResult(objective=OBJECTIVE, trials=TRIALS))
+    track_study(files, root)
 
     last = shown.pages[-1]
     assert (shown.displays, capsys.readouterr().err) == (1, "")
