@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import tempfile
@@ -26,6 +27,12 @@ _CACHE = tempfile.TemporaryDirectory(prefix="depth_net_cache_")
 os.environ["DEPTH_NET_CACHE"] = _CACHE.name
 # A skill that names an image runs in Docker where an engine answers: tests choose theirs, never the machine's own.
 os.environ["DOCKER_HOST"] = "unix:///nonexistent/automl-tests.sock"
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported out of every later search for garbage: it is a tenth of the time of the tests."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ import pytest
 
 from automl.cluster.kubernetes import as_yaml, manifests
 from tests.automl.cluster.test_kubernetes import JOB, OPTIONS
+from tests.local_server import LocalServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +66,7 @@ class Discovery(http.server.BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def discovery() -> Iterator[str]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Discovery) as server:
+    with LocalServer(("127.0.0.1", 0), Discovery) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from automl.tracking.mlflow.uri import default_tracking_uri
 from tests.automl.preflight.test_software import closed_port
 from tests.automl.study.examples import study_started
 from tests.automl.tracking.mlflow.events import append
+from tests.local_server import LocalServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +49,7 @@ class _Mlflow(BaseHTTPRequestHandler):
 def mlflow(**answers: tuple[int, str]) -> Iterator[str]:
     """Run what answers like MLflow: ``get`` is the default experiment, ``get_by_name`` that of the study."""
     named = {name.replace("_", "-"): answer for name, answer in answers.items()}
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Mlflow, named)) as server:
+    with LocalServer(("127.0.0.1", 0), partial(_Mlflow, named)) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
         server.shutdown()

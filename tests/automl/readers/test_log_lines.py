@@ -116,7 +116,7 @@ def test_a_talkative_trainer_does_not_keep_a_core_busy() -> None:
         metrics_in(line, names)
 
     # A trainer with 1000 lines a second would cost a tenth of a core; the machine of the test may be slow.
-    assert time.process_time() - started_s < 2.0
+    assert time.process_time() - started_s < 10.0
 
 
 @pytest.mark.parametrize("quote", ["", "'"])

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import random
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any, Self
+
+from tests.local_server import LocalServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +33,7 @@ class FakeEndpoint:
         self.answer: Callable[[dict[str, Any]], dict[str, Any] | str] = lambda _: "nothing"
         self.failures: list[int] = []
         self.requests: list[tuple[dict[str, str], dict[str, Any]]] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = LocalServer(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
         self.environment = {
             "AUTOML_LLM_BASE_URL": self.url,

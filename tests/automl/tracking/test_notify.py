@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from base64 import b64encode
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +16,7 @@ from automl.tracking.notify import NotifyTracker, notify
 from tests.automl.cli.study_folder import TRIALS, write_study
 from tests.automl.tracking.file_tracker import FileTracker
 from tests.automl.tracking.synthetic import OBJECTIVE, make_plan
+from tests.local_server import LocalServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from automl.study.trial import TrialResult
 
 
-class Hook(HTTPServer):
+class Hook(LocalServer):
     """A server on loopback that keeps what is posted to it."""
 
     def __init__(self) -> None:

@@ -294,11 +294,11 @@ def test_a_depth_range_far_from_the_data_is_reported(splits: tuple[Path, Path], 
     assert words in findings[0].found
 
 
-def test_a_check_takes_less_than_a_second(tmp_path: Path) -> None:
+def test_a_check_is_soon_done(tmp_path: Path) -> None:
     train, val = write_nyu(tmp_path / "a", 100, height=120, width=160), write_nyu(tmp_path / "b", 24)
     config = _config(_split(train, "NYUDV2"), _split(val, "NYUDV2"))
 
     started = time.process_time()
     inspect_data(config)
 
-    assert time.process_time() - started < 1.0
+    assert time.process_time() - started < 5.0  # 0.3 s

@@ -14,7 +14,7 @@ import threading
 import time
 from functools import partial
 from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,6 +24,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from automl.tracking.mlflow.writer import QUIET_ENVIRONMENT
+from tests.local_server import LocalServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -171,7 +172,7 @@ class FaultProxy:
         self.fault: Callable[[str, str, int], int | None] = lambda _method, _path, _length: None
         self.requests: list[tuple[str, str]] = []
         self.target = target.removeprefix("http://")
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_ProxyHandler, self))
+        self._server = LocalServer(("127.0.0.1", 0), partial(_ProxyHandler, self))
         self._server.daemon_threads = True
         self.uri = f"http://127.0.0.1:{self._server.server_address[1]}"
 

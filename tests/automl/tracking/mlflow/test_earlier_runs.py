@@ -8,7 +8,7 @@ import sqlite3
 import tempfile
 import threading
 from contextlib import closing
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ from automl.transfer import why_not
 from tests.automl.study.examples import OBJECTIVE, make_plan
 from tests.automl.study.test_result import study, trial
 from tests.automl.tracking.file_tracker import FileTracker
+from tests.local_server import LocalServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,7 +78,7 @@ def server() -> Iterator[Server]:
         def log_message(self, *_: object) -> None:
             """Print nothing."""
 
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    http = LocalServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     state.url = f"http://127.0.0.1:{http.server_port}"  # type: ignore[attr-defined] # known once it listens
     yield state
