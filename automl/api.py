@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from automl.errors import ConfigurationError, Problem, counted
 from automl.function_program import can_continue, defaults_of, function_command, function_name, function_problems
+from automl.regular_file import followed
 from automl.request.location import RunLocation, next_study_directory
 from automl.request.study_request import load_study_request, read_objective, request_of_document
 from automl.storage.study_directory import read_study
@@ -90,7 +91,7 @@ class Study:
         results: str | Path = "results",
         **settings: Any,  # noqa: ANN401 - keys of a study file
     ) -> None:
-        here = Path(folder).expanduser().resolve()
+        here = followed(Path(folder).expanduser())
         document: dict[str, Any] = {"program": program, "search": dict(search), "objective": objective, **settings}
         document |= {"report": dict(report)} if report else {}
         document |= {"name": name} if name else {}

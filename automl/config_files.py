@@ -14,7 +14,6 @@ import difflib
 import json
 import math
 import re
-import stat
 import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 import yaml
 
 from automl.errors import ConfigurationError, Problem
+from automl.regular_file import NotAFileError, open_regular
 from automl.resources import packaged
 
 if TYPE_CHECKING:
@@ -154,14 +154,16 @@ def read_regular(file: Path) -> bytes:
     """Read a regular file of at most `MAX_BYTES`; anything else is a `ConfigurationError`."""
     where = str(file)
     try:
-        status = file.stat()
-        # Reading a pipe or a device could block for ever.
-        data = file.read_bytes() if stat.S_ISREG(status.st_mode) and status.st_size <= MAX_BYTES else None
+        with open_regular(file) as stream:
+            data = stream.read(MAX_BYTES + 1)
+    except NotAFileError as error:
+        found, expected = str(error.strerror), f"a regular file of at most {MAX_BYTES} bytes"
+        raise _refusal(where, found, expected, "put such a file there") from error
     except (OSError, ValueError) as error:
         raise _refusal(where, str(error), "a readable file", "check the path and its permissions") from error
-    if data is None:
-        found = f"{status.st_size} bytes" if stat.S_ISREG(status.st_mode) else "something that is not a regular file"
-        raise _refusal(where, found, f"a regular file of at most {MAX_BYTES} bytes", "put such a file there")
+    if len(data) > MAX_BYTES:
+        found, expected = f"more than {MAX_BYTES} bytes", f"a regular file of at most {MAX_BYTES} bytes"
+        raise _refusal(where, found, expected, "put such a file there")
     return data
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, StudyFailedError
 from automl.executor.failure_summary import summarize_failure
+from automl.regular_file import followed
 from automl.request.location import make_private
 from automl.request.policy import Route
 from automl.resolve import chosen_scheduler
@@ -91,7 +92,7 @@ def smoke_test(plan: StudyPlan, place: RunLocation) -> TrialResult:
     (trial,) = execute_study(short, location, searcher=make_searcher(short), scheduler=chosen_scheduler(short)).trials
     _check(trial, folder, is_dry=has_dry_run(plan))
     with contextlib.suppress(OSError):
-        delete(folder, inside=place.results.resolve())
+        delete(folder, inside=followed(place.results))
     return trial
 
 

@@ -17,6 +17,7 @@ from automl.program.arguments import LIGHTNING, needs_subcommand
 from automl.program.script import HYDRA, Script, parsed, read_script
 from automl.program.skill import NETWORK_ARCH
 from automl.program.traces import Traces, direction_of, read_traces, resume_argument
+from automl.regular_file import followed
 from automl.skill.program import Argument
 from automl.space.derived import family_of
 from automl.space.ranges import make_parameter
@@ -214,7 +215,7 @@ def _number(made: Parameter, value: float) -> str:
 def script_of(words: str, folder: Path) -> tuple[Script, str]:
     """Return what is known of a script, named by its file or by a whole command, and the command that runs it."""
     if words.endswith(".py") and Path(words).is_file():
-        here = Path(words).resolve()
+        here = followed(Path(words))
         words = shlex.quote(str(here.relative_to(folder) if here.is_relative_to(folder) else here))
         command = f"python {words}"
     else:

@@ -13,6 +13,7 @@ import click
 
 from automl.cli.completion import completing, studies
 from automl.errors import ConfigurationError, Problem
+from automl.regular_file import followed
 from automl.storage.paths import StudyPaths
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ Command = TypeVar("Command", bound="Callable[..., Any]")
 def absolute(path: Path) -> Path:
     """Return an absolute path without ``..``; links in other paths stay."""
     path = path.expanduser().absolute()
-    return path.resolve() if ".." in path.parts else path
+    return followed(path) if ".." in path.parts else path
 
 
 class AbsolutePath(click.Path[Path]):

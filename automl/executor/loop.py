@@ -31,6 +31,7 @@ from automl.executor.gpu_sharing import sharing_of
 from automl.executor.recording import measured_event, recorded, started_event
 from automl.executor.retention import Retention
 from automl.executor.search_state import SearchState
+from automl.regular_file import followed
 from automl.schedulers.base import CloneRequest
 from automl.storage.deletion import delete
 from automl.storage.documents import write_document
@@ -149,7 +150,7 @@ class StudyLoop:
             with named_damage(self._paths.events_file):
                 for entry in read_log(self._paths.events_file, is_strict=True):
                     self._fold(entry.event, entry.time)
-            delete(self._paths.stop_file, inside=self._paths.root.resolve())
+            delete(self._paths.stop_file, inside=followed(self._paths.root))
             self._trackers.open(self._paths)
             known = {*self._state.changed_data.values()}
             self._append(started_event(plan, self._paths))

@@ -13,7 +13,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from automl.executor.decide import result_of
-from automl.storage.deletion import delete, followed, is_deletable, real_path
+from automl.regular_file import followed
+from automl.storage.deletion import delete, is_deletable, real_path
 from automl.trial.attempts import find_continuation, measured_by, starts_of
 from automl.trial.checkpoints import all_checkpoints, checkpoint_of_epoch, latest_links, size_of
 from automl.trial.task import watch_of
@@ -113,7 +114,7 @@ def _clear(
 
     Links called "latest" that led to a deleted file are deleted with it. A file that cannot be deleted is left.
     """
-    inside, recorded = paths.root.resolve(), result.files_behind_links
+    inside, recorded = followed(paths.root), result.files_behind_links
     stay = {followed(path) for path in kept if path is not None}
     freed: dict[Path, int] = {}
     for attempt in paths.attempts(result.number):

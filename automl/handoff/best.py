@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, LaunchError, Problem, StudyFailedError
 from automl.launch.command import CONFIG_TOKEN, fill_command
+from automl.regular_file import followed
 from automl.request.study_request import overrides_of
 from automl.skill.model import ConfigFormat
 from automl.space.values import Scalar
@@ -26,7 +27,7 @@ from automl.spec.complete import ActionRun
 from automl.spec.model import Spec
 from automl.spec.overrides import flatten
 from automl.spec.write import write_spec
-from automl.storage.deletion import delete, followed, is_deletable, real_path
+from automl.storage.deletion import delete, is_deletable, real_path
 from automl.storage.documents import read_document, write_document
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan
@@ -145,7 +146,7 @@ def select_best(root: Path) -> StudyBest:
     write_document(StudyPaths(root).best_file, best)
     for path in before:
         if path not in {kept, root} and path.parent == StudyPaths(root).best:
-            delete(path, inside=root.resolve(), recorded=[str(real_path(path))])
+            delete(path, inside=followed(root), recorded=[str(real_path(path))])
     return best
 
 
@@ -285,7 +286,7 @@ def _keep(root: Path, source: Path, digest: str, links: Mapping[str, str]) -> Pa
         StudyFailedError: the folder is a link out of the study that did not stand there when the study began (``links``
             are those that did), or the link leads to another file of that name.
     """
-    inside, folder = root.resolve(), StudyPaths(root).best
+    inside, folder = followed(root), StudyPaths(root).best
     folder.mkdir(exist_ok=True)
     kept = folder / source.name
     if source == kept or (kept.exists() and sha256_of(kept) == digest):

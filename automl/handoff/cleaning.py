@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from automl.errors import ConfigurationError, Problem
 from automl.handoff.best import StudyBest
 from automl.readers.folder_search import walk
-from automl.storage.deletion import followed, is_deletable, move_to_trash, purge, real_path
+from automl.regular_file import followed
+from automl.storage.deletion import is_deletable, move_to_trash, purge, real_path
 from automl.storage.documents import read_document
 from automl.storage.overview import StudyRow, list_studies
 from automl.storage.owner import OwnerLock
@@ -86,7 +87,7 @@ def take_inventory(results: Path, forced: Collection[str] = ()) -> Inventory:
         ConfigurationError: a forced study is not there, or nothing is missing of it.
         OSError: the folder cannot be read.
     """
-    root, found, left_alone = results.resolve(), list[Deletable](), dict[str, str]()
+    root, found, left_alone = followed(results), list[Deletable](), dict[str, str]()
     rows = list_studies(results)
     broken = {row.name for row in rows if row.missing or row.state == "unreadable"}
     _require_broken(forced, broken)

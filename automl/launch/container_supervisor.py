@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl.launch.processes import die_with_parent, has_tag
 from automl.launch.supervisor import open_log, redirect
+from automl.regular_file import followed
 from automl.storage.deletion import delete
 from automl.storage.trainer_files import open_made
 
@@ -102,7 +103,7 @@ class ContainerSupervisor:
         self._remove()
         for folder in self._request["scratch"]:
             with contextlib.suppress(OSError):
-                delete(Path(folder), inside=Path(self._request["directory"]).resolve())
+                delete(Path(folder), inside=followed(Path(self._request["directory"])))
         self._control.report(end)
         deadline_s = time.monotonic() + _ENGINE_LIMIT_S
         while not self._is_gone and time.monotonic() < deadline_s:

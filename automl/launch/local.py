@@ -26,6 +26,7 @@ from automl.launch.entry import find_entry
 from automl.launch.fork_server import HOLD, JOB, peer_user
 from automl.launch.job import SupervisedJob
 from automl.launch.supervisor import open_log
+from automl.regular_file import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -242,7 +243,7 @@ def find_servable(program: str) -> Path | None:
     if file is None or find_entry(file.name) is None:
         return None
     if file.parent != bin_directory():
-        with file.open("rb") as script:
+        with open_regular(file) as script:
             first = script.readline(_LONGEST_SHEBANG)
         if not first.startswith(b"#!") or first[2:].decode(errors="replace").strip() != sys.executable:
             return None

@@ -10,6 +10,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from automl.regular_file import followed, open_regular
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -55,7 +57,7 @@ def _texts(value: JsonValue) -> Iterator[str]:
 
 def _folders_listed(file: Path) -> set[Path]:
     """Return the folders of the paths in the first part of a list."""
-    with file.open("rb") as stream:
+    with open_regular(file) as stream:
         text = stream.read(_SAMPLED_BYTES).decode("utf-8", "replace")
     found: set[Path] = set()
     for count, match in enumerate(_ABSOLUTE.finditer(text)):
@@ -64,7 +66,7 @@ def _folders_listed(file: Path) -> set[Path]:
         path = Path(match[1] or match[2])
         if path.parent not in found and _is_there(path):
             # A link is followed inside the container too, so its target must be mounted.
-            found |= {path.parent, path.resolve().parent}
+            found |= {path.parent, followed(path).parent}
     return found
 
 

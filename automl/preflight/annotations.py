@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from automl.preflight.findings import Finding, bad, doubt, good
+from automl.regular_file import open_regular
 from automl.spec.sample_lists import columns_of, is_name, separator_of, spellings
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ _Broken: TypeAlias = "list[tuple[int, str]]"
 def check_annotations(file: Path, *, sampled: int) -> Finding:
     """Check so many lines of an annotation file that can be read: the first ones, and others spread over the file."""
     check, suffix = f"annotations {file.name}", file.suffix.lower()
-    with file.open("rb") as stream:
+    with open_regular(file) as stream:
         raw = stream.read(_READ_BYTES)
     if not raw.strip():
         return bad(check, "an empty file", expected="at least one sample", fix=f"write the samples into {file}")
@@ -58,7 +59,7 @@ def count_samples(file: Path) -> int | None:
     try:
         if not file.is_file() or file.suffix.lower() not in _COUNTED or file.stat().st_size > _COUNTED_BYTES:
             return None
-        with file.open("rb") as lines:
+        with open_regular(file) as lines:
             return sum(map(_is_sample, lines))
     except OSError:
         return None

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from automl.launch.command import search_path
 from automl.launch.extras import MissingExtra, missing_extra
 from automl.machine import detect_machine
+from automl.regular_file import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -139,7 +140,7 @@ def unreadable_reason(path: Path) -> str | None:
         if path.is_dir():
             next(path.iterdir(), None)
         else:
-            with path.open("rb") as stream:
+            with open_regular(path) as stream:
                 stream.read(1)
     except OSError as error:
         return error.strerror or str(error)

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from automl.preflight.findings import Finding, bad, doubt, good
 from automl.preflight.probe import nearest_folder
 from automl.preflight.software import unreachable
+from automl.regular_file import open_regular
 from automl.storage.overview import study_directories
 from automl.storage.paths import StudyPaths
 from automl.tracking.mlflow.failures import explain, http_status, not_installed
@@ -46,7 +47,7 @@ def record_findings(tracking_uri: str | None, experiment: str, results: Path) ->
 
 def _is_database(file: Path) -> bool:
     try:
-        with file.open("rb") as stream:
+        with open_regular(file) as stream:
             return stream.read(len(_SQLITE_HEADER)) in {b"", _SQLITE_HEADER}
     except OSError:
         return False

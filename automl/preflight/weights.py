@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from automl.machine import shown_bytes
 from automl.preflight.findings import Finding, bad, doubt, good
+from automl.regular_file import open_regular
 from automl.spec.model import iterate_leaves
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def _check_folder(check: str, folder: Path) -> Finding:
 
 
 def _check_file(check: str, file: Path) -> Finding:
-    with file.open("rb") as stream:
+    with open_regular(file) as stream:
         head = stream.read(_HEAD)
     if not head:
         return bad(check, f"{file}: an empty file", expected=_EXPECTED, fix=_AGAIN)
@@ -99,7 +100,7 @@ def _is_whole_safetensors(file: Path, length: int) -> bool:
     total = file.stat().st_size
     if length > total - _LENGTH_BYTES:
         return False
-    with file.open("rb") as stream:
+    with open_regular(file) as stream:
         stream.seek(_LENGTH_BYTES)
         try:
             header = json.loads(stream.read(length))

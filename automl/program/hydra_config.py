@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from automl.config_files import read_document
 from automl.errors import ConfigurationError
 from automl.program.config_store import ConfigStore
+from automl.regular_file import followed
 from automl.skill.program import Argument
 
 if TYPE_CHECKING:
@@ -60,8 +61,8 @@ def read_configuration(
                     continue
                 if not isinstance(name, str):
                     return Configuration()
-                root = (file.parent / str(place or ".")).resolve()
-                composer = _Composer(root, folder.resolve(), ConfigStore(beside), _chosen(words))
+                root = followed(file.parent / str(place or "."))
+                composer = _Composer(root, followed(folder), ConfigStore(beside), _chosen(words))
                 values = composer.composed("", name.removesuffix(".yaml"))
                 listed = tuple(_of_value(path, value) for path, value in _leaves(values))
                 return Configuration(values=listed, groups=composer.groups, files=tuple(composer.files))
@@ -119,7 +120,7 @@ class _Composer:
 
     def _note_group(self, group: str, chosen: JsonValue) -> None:
         folder = self._root / group
-        files = sorted(folder.glob("*.yaml")) if folder.resolve().is_relative_to(self._border) else []
+        files = sorted(folder.glob("*.yaml")) if followed(folder).is_relative_to(self._border) else []
         options = dict.fromkeys(
             [*map(str, filter(None, [chosen])), *(f.stem for f in files), *self._store.options(group)]
         )
@@ -127,7 +128,7 @@ class _Composer:
 
     def _document(self, group: str, name: str) -> dict[str, JsonValue]:
         file = self._root / group / f"{name}.yaml"
-        if not file.resolve().is_relative_to(self._border) or not file.is_file():
+        if not followed(file).is_relative_to(self._border) or not file.is_file():
             return dict(self._store.get(group, name) or {})
         self.files.append(file)
         try:

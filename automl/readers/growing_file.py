@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO
 
+from automl.regular_file import open_regular
 from automl.storage.trainer_files import open_made
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class GrowingFile:
             mark = (status.st_ino, status.st_size, status.st_mtime_ns)
             if mark == self._seen and self._offset == status.st_size:
                 return []
-            with self.path.open("rb") if self.folder is None else open_made(self.folder, self.path) as stream:
+            with open_regular(self.path) if self.folder is None else open_made(self.folder, self.path) as stream:
                 if not self._is_continued(stream, status.st_ino, status.st_size):
                     self._offset, self._fingerprint, self._unfinished = 0, b"", b""
                     self.begun += 1

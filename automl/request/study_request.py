@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from automl.config_files import Spelled, parse_scalar, read_document, schema_problems
 from automl.duration import parse_duration_s
 from automl.errors import ConfigurationError, Problem
+from automl.regular_file import followed
 from automl.request.policy import parse_policy
 from automl.request.search_text import search_items
 from automl.request.typed_settings import typed_settings
@@ -343,10 +344,10 @@ def default_name(file: Path) -> str:
 def _find_study(reference: str) -> Path:
     direct = Path(reference)
     if direct.is_file():
-        return direct.resolve()
+        return followed(direct)
     ready = builtin_studies()
     if reference in ready:
-        return ready[reference].resolve()
+        return followed(ready[reference])
     close = difflib.get_close_matches(reference, list(ready), n=1, cutoff=0.5)
     problem = Problem(
         where="STUDY",
@@ -361,5 +362,5 @@ def _relative_to(file: Path, text: str, *, must_exist: bool = False) -> str:
     """Resolve a path against the study file's folder; placeholders, and names without a file there, stay."""
     if "{prepared}" in text or Path(text).is_absolute():
         return text
-    candidate = (file.parent / text).resolve()
+    candidate = followed(file.parent / text)
     return text if must_exist and not candidate.exists() else str(candidate)

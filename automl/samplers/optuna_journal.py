@@ -16,6 +16,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.study import StudyDirection
 from optuna.trial import TrialState as OptunaState
 
+from automl.regular_file import followed
 from automl.samplers.distributions import representable
 from automl.storage.deletion import delete
 from automl.study.trial import TrialState
@@ -102,7 +103,7 @@ class OptunaJournal:
             logger.warning("the Optuna journal %s cannot be written (%s); the study continues", self._file, error)
 
     def _open(self) -> JournalStorage:
-        delete(self._file, inside=self._file.parent.resolve())
+        delete(self._file, inside=followed(self._file.parent))
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         storage = JournalStorage(_OneReader(self._file))
         directions = [StudyDirection[o.direction.name] for o in self._plan.objectives]

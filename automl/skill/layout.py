@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError
+from automl.regular_file import followed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,7 +89,7 @@ def find_files(folder: Path) -> SkillFiles:
         ConfigurationError: it is not there, or no layout fits.
     """
     try:
-        root = folder.resolve()
+        root = followed(folder)
         if root.is_file():
             root = root.parent.parent if root.parent.name == "references" else root.parent
         for layout in LAYOUTS:
@@ -111,7 +112,7 @@ def is_skill(folder: Path) -> bool:
 def contained(file: Path, border: Path) -> Path | None:
     """Return a regular file, links resolved, if it exists and lies inside a folder."""
     try:
-        resolved = file.resolve()
+        resolved = followed(file)
         return resolved if resolved.is_relative_to(border) and resolved.is_file() else None
     except (OSError, ValueError, RuntimeError):
         return None

@@ -13,18 +13,14 @@ import secrets
 import shutil
 import stat
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from automl.regular_file import followed
 from automl.storage.paths import TRASH
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
-
-
-def followed(path: Path) -> Path:
-    """Return where a path leads to, links followed; one that leads to itself ends there, where Python raises."""
-    return Path(os.path.realpath(path))  # noqa: TID251 # see above
+    from pathlib import Path
 
 
 def real_path(path: Path) -> Path:
@@ -38,7 +34,7 @@ def links_out_of(study: Path) -> dict[str, str]:
     Returns:
         Path relative to the directory (``.`` for itself) -> the real path that the link leads to.
     """
-    real = study.resolve()
+    real = followed(study)
     found = [study, *study.iterdir(), *(study / "trials").glob("*")]
     links = {path.relative_to(study).as_posix(): followed(path) for path in found if path.is_symlink()}
     return {name: str(path) for name, path in links.items() if name == "." or not path.is_relative_to(real)}

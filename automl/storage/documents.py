@@ -15,6 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from automl.errors import ConfigurationError, Problem
+from automl.regular_file import followed, open_regular
 from automl.spec.write import replace_file
 from automl.storage.portable import located
 from automl.storage.trainer_files import read_made
@@ -100,7 +101,7 @@ def read_document(file: Path, kind: type[T], *, study: Path | None = None) -> T:
 def _content(file: Path) -> bytes:
     """Return the content of a document; in the folder of a trial or an action anything may have taken its place."""
     is_beside_a_trainer = file.parent.parent.name in {"trials", "actions"}
-    return read_made(file.parent if is_beside_a_trainer else file.resolve().parent, file, most_bytes=_MOST_BYTES)
+    return read_made(file.parent if is_beside_a_trainer else followed(file).parent, file, most_bytes=_MOST_BYTES)
 
 
 def has_check(file: Path) -> bool:
@@ -129,7 +130,7 @@ def read_lines(file: Path, position: int = 0) -> Iterator[tuple[dict[str, Any], 
     Raises:
         ConfigurationError: a line cannot be read, or was changed.
     """
-    with contextlib.suppress(FileNotFoundError), file.open("rb") as stream:
+    with contextlib.suppress(FileNotFoundError), open_regular(file) as stream:
         stream.seek(position)
         for line in stream:
             if not line.endswith(b"\n"):

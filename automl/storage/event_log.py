@@ -23,6 +23,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
 from automl import clock
+from automl.regular_file import NotAFileError, open_regular
 from automl.storage.documents import (
     CHECK,
     first_line,
@@ -186,11 +187,11 @@ def _entry_of(file: Path, line: _Line, *, is_strict: bool) -> Entry | None:
 def _lines(file: Path, position: int) -> Iterator[_Line]:
     """Yield the whole lines of a file from an offset on; none if it does not exist."""
     try:
-        stream = file.open("rb")
+        stream = open_regular(file)
     except FileNotFoundError:
         return
-    except IsADirectoryError as error:
-        raise damaged_log(file, "it is a folder") from error
+    except NotAFileError as error:
+        raise damaged_log(file, error.strerror) from error
     with stream:
         stream.seek(position)
         for number, text in enumerate(stream, start=1):

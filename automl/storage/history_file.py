@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl.config_files import schema_problems
 from automl.errors import ConfigurationError, Problem
+from automl.regular_file import open_regular
 from automl.skill.fields import is_number
 from automl.spec.train_schema import read_train_schema
 from automl.storage.documents import from_json, has_check, read_document, to_json, write_document
@@ -157,7 +158,7 @@ def read_histories(file: Path) -> tuple[StudyHistory, ...]:
 
 def is_history(file: Path) -> bool:
     """Tell whether a file says of itself that it is a history."""
-    with suppress(OSError, ValueError), file.open("rb") as stream:
+    with suppress(OSError, ValueError), open_regular(file) as stream:
         return b'"automl_history"' in stream.read(200)
     return False
 

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from automl.regular_file import followed, read_regular_file
 from automl.spec.write import replace_file
 from automl.storage.deletion import delete
 from automl.storage.documents import read_document, torn_file
@@ -62,7 +63,7 @@ def upgrade_log(paths: StudyPaths) -> None:
     replace_file(paths.events_file, lines)
     for file in paths.trials.glob("*/stop"):
         with suppress(OSError):  # a request that was answered, or will be asked again
-            delete(file, inside=paths.root.resolve())
+            delete(file, inside=followed(paths.root))
 
 
 def upgraded(paths: StudyPaths) -> Iterator[Entry]:
@@ -187,7 +188,7 @@ def _lines(file: Path) -> Iterator[dict[str, Any]]:
         ConfigurationError: a line before the last one cannot be read.
     """
     try:
-        text = file.read_bytes()
+        text = read_regular_file(file)
     except FileNotFoundError:
         return
     for number, line in enumerate(text[: text.rfind(b"\n") + 1].splitlines(), start=1):

@@ -11,6 +11,7 @@ import os
 import struct
 from typing import TYPE_CHECKING, Self
 
+from automl.regular_file import followed
 from automl.storage.documents import study_error
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class OwnerLock:
 
 
 def _file_of(paths: StudyPaths) -> Path:
-    return paths.root.resolve() / paths.owner_file.name
+    return followed(paths.root) / paths.owner_file.name
 
 
 def _already_owned(root: Path, owner: int | str) -> ConfigurationError:

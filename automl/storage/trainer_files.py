@@ -12,10 +12,11 @@ import errno
 import hashlib
 import os
 import shutil
-import stat
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from automl.regular_file import followed, kind_of, open_regular, reopened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +31,6 @@ _MOST_EXTENTS = 10_000
 
 _MOST_REMEMBERED = 1000
 _DEEPEST = 100
-_KINDS = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFDIR: "a folder"}
 _refused: dict[Path, str] = {}
 
 
@@ -57,7 +57,7 @@ def open_made(folder: Path, file: Path, *, most_bytes: int | None = None) -> Buf
         if (problem := _problem(folder, found, most_bytes)) is not None:
             raise _refusal(folder, file, problem)
         with contextlib.ExitStack() as stack:
-            stream = stack.enter_context(Path(f"/proc/self/fd/{found}").open("rb"))
+            stream = stack.enter_context(reopened(found, file))
             if (holes := _holes(stream.fileno())) > _MOST_HOLES:
                 raise _refusal(folder, file, f"is nearly empty: {holes} of its bytes were never written")
             stack.pop_all()
@@ -151,16 +151,16 @@ def refusals(folder: Path) -> list[str]:
 
 
 def _digest(file: Path, folder: Path | None) -> bytes:
-    with file.open("rb") if folder is None else open_made(folder, file) as stream:
+    with open_regular(file) if folder is None else open_made(folder, file) as stream:
         return hashlib.file_digest(stream, "sha256").digest()
 
 
 def _problem(folder: Path, found: int, most_bytes: int | None) -> str | None:
     status = os.fstat(found)
-    if not stat.S_ISREG(status.st_mode):
-        return f"is {_KINDS.get(stat.S_IFMT(status.st_mode), 'a device')}"
+    if (kind := kind_of(status.st_mode)) is not None:
+        return f"is {kind}"
     real = Path(f"/proc/self/fd/{found}").readlink()
-    if not real.is_relative_to(os.path.realpath(folder)):  # noqa: TID251 # Path.resolve raises for a link to itself
+    if not real.is_relative_to(followed(folder)):
         return "is a link to a file outside the folder of its trial"
     if most_bytes is not None and status.st_size > most_bytes:
         return f"has {status.st_size} bytes, more than {most_bytes}"

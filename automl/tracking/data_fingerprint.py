@@ -22,6 +22,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from automl.regular_file import open_regular
 from automl.spec.sample_lists import SUFFIXES, names_in, spellings
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def fingerprint(path: Path) -> str:
         if path.suffix.lower() in SUFFIXES and path.is_file() and (digest := _digest_of_list(path)) is not None:
             return f"listed:{digest} {path}"
         if path.is_file():
-            with path.open("rb") as stream:
+            with open_regular(path) as stream:
                 return f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()} {path}"
     return str(path)
 
@@ -85,7 +86,7 @@ def _short(text: str) -> str:
 def _digest_of_large(file: Path) -> str:
     size = file.stat().st_size
     digest = hashlib.sha256(f"{size}\n".encode())
-    with file.open("rb") as stream:
+    with open_regular(file) as stream:
         for number in range(_SAMPLES):
             stream.seek((size - _SAMPLE_BYTES) * number // (_SAMPLES - 1))
             digest.update(stream.read(_SAMPLE_BYTES))
@@ -100,7 +101,7 @@ def _digest_of_folder(folder: Path) -> str:
 
 def _digest_of_list(file: Path) -> str | None:
     """Return the digest of a list and of what it names; None where no file is there that it names."""
-    with file.open("rb") as stream:
+    with open_regular(file) as stream:
         text = stream.read(_LISTED_BYTES)
         digest = hashlib.sha256(text)
         digest.update(stream.read())
@@ -117,7 +118,7 @@ def _add_files(digest: _Hash, folder: Path, files: Sequence[tuple[str, int]]) ->
     for name, size in files:
         digest.update(os.fsencode(f"{name}\n{size}\n"))
     for name, size in _spread(files, _SAMPLES):
-        with contextlib.suppress(OSError), (folder / name).open("rb") as stream:
+        with contextlib.suppress(OSError), open_regular(folder / name) as stream:
             digest.update(stream.read(_SAMPLE_BYTES))
             stream.seek(max(_SAMPLE_BYTES, size - _SAMPLE_BYTES))
             digest.update(stream.read(_SAMPLE_BYTES))

@@ -17,7 +17,7 @@ from automl.readers.folder_search import walk
 from automl.readers.growing_file import GrowingFile
 from automl.readers.metric_file import epoch_of_state
 from automl.readers.status_file import loaded
-from automl.storage.deletion import followed
+from automl.regular_file import followed
 from automl.storage.paths import AttemptPaths
 from automl.storage.trainer_files import can_open, files_below, open_made
 

@@ -18,6 +18,7 @@ from automl.errors import LaunchError
 from automl.launch.command import fill_command
 from automl.launch.mounts import readable_paths
 from automl.readers.status_file import loaded, with_names
+from automl.regular_file import followed
 from automl.storage.deletion import delete
 from automl.storage.trainer_files import open_made, read_made, sha256_of
 from automl.study.trial import Measurement
@@ -85,7 +86,7 @@ def _run(
 
 def _request(task: TrialTask, template: str, result: TrialResult) -> LaunchRequest:
     metrics = task.files.measuring_metrics
-    delete(metrics, inside=task.directory.resolve())
+    delete(metrics, inside=followed(task.directory))
     places = {
         "{checkpoint}": str(task.study_directory / result.checkpoint) if result.checkpoint else "",
         "{spec}": str(task.spec_file),

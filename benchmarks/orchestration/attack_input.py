@@ -13,6 +13,7 @@ import functools
 import os
 import shutil
 import signal
+import socket
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ from benchmarks.orchestration.damage import KINDS as DAMAGES
 from benchmarks.orchestration.damage import damage, files_by_kind
 from tests.automl import hostile_texts
 from tests.automl.skill import fuzz_packages
+from tests.automl.skill.packages import write_skill
 
 if TYPE_CHECKING:
     import random
@@ -91,6 +93,10 @@ _LIST_NAMES = (
 )
 
 
+class _TooLong(BaseException):
+    """A command takes too long; commands catch what is an Exception, and a TimeoutError is an OSError."""
+
+
 def study_file(_: Path, source: random.Random, folder: Path) -> str:
     """Mutate a study file."""
     (folder / "train.py").write_text(_TRAIN, encoding="utf-8")
@@ -128,6 +134,76 @@ def data_list(_: Path, source: random.Random, folder: Path) -> str:
     return _tried([source.choice(["check", "plan"]), *arguments], source, folder, {0, 2, 3})
 
 
+def no_file(study: Path, source: random.Random, folder: Path) -> str:
+    """Name a pipe, a device, a socket or a loop of links where a command reads a file: it is refused, and not read."""
+    root = Path(shutil.copytree(study, folder / "results" / study.name, symlinks=True))
+    skill = write_skill(folder / "skill", schema={"properties": {}}, template={"train": {"checkpoint": "", "lr": 0.1}})
+    place = source.choice(_NAMED)
+    file = folder / source.choice([f"x{suffix}" for suffix in ("", ".txt", ".yaml", ".json", ".csv", ".py", ".pth")])
+    if place in _OF_SKILLS or place in _OF_STUDIES:
+        file = (skill if place in _OF_SKILLS else root) / place
+        if file.exists():
+            delete(file, inside=folder.resolve())
+        file.parent.mkdir(parents=True, exist_ok=True)
+    kind = source.choice(list(_IRREGULAR))
+    _IRREGULAR[kind](file)
+    if place in _OF_STUDIES:
+        commands = _of_study(root, folder)
+    elif place in _OF_SKILLS:
+        commands = [[name, "--skill", str(skill), *_METRIC] for name in ("plan", "check", "space")]
+        commands += [["list", str(folder)]]
+    else:
+        words = [word.replace("FILE", str(file)).replace("SKILL", str(skill)) for word in place.split()]
+        commands = [[name, *words] for name in ("plan", "check", "space")] if words[0] not in _OTHERS else [words]
+    problem = _tried(source.choice(commands), source, folder, {0, 2, 3})
+    return f"{kind} as {place}: {problem}" if problem else ""
+
+
+def _of_study(root: Path, folder: Path) -> list[list[str]]:
+    return [
+        *(["status", str(root)], ["status", "--json", str(root)], ["compare", str(root)], ["logs", str(root), "1"]),
+        *(["list", "--studies", str(root.parent)], ["clean", str(root.parent)], ["compare", "--json", str(root)]),
+        *(["resume", str(root)], ["export-history", str(root), "--output", str(folder / "history.json")]),
+        *(["report", str(root)], ["sync", str(root)], ["plan", "toy/quick", "--warm-start", str(root)]),
+    ]
+
+
+def _socket(file: Path) -> None:
+    with contextlib.chdir(file.parent), socket.socket(socket.AF_UNIX) as server:  # its path may have 107 bytes
+        server.bind(file.name)
+
+
+_IRREGULAR: dict[str, Callable[[Path], object]] = {
+    "a pipe": os.mkfifo,
+    "a socket": _socket,
+    "a loop of links": lambda file: file.symlink_to(file.name),
+    "a device without end": lambda file: file.symlink_to("/dev/zero"),
+    "a device": lambda file: file.symlink_to("/dev/null"),
+    "a folder": Path.mkdir,
+}
+_METRIC = ("--metric", "x", "--direction", "minimize")
+_OF_SKILLS = (
+    *("references/skill_info.yaml", "references/spec_template_train.yaml", "schemas/train.schema.json", "SKILL.md"),
+    *("references/architecture.yaml", "schemas", "references"),
+)
+_OF_STUDIES = (
+    *("plan.json", "events.jsonl", "best.json", "evaluations.json", "record.json", "journal.log", "report.html"),
+    *("journal.log.owner", "tracking", "tracking/mlflow/study_id", "tracking/mlflow/writer.lock", "stop", "trials"),
+    *("trials/0000/result.json", "trials/0000/spec.yaml", "trials/0000/train.log", "trials/0000", "best"),
+)
+_NAMED = (
+    *("FILE", "--skill FILE", "--skill SKILL --spec FILE", "--skill depth_net_mono --data train=FILE"),
+    *("--skill depth_net_mono --spec FILE", "--skill toy --studies FILE", "--skill toy --warm-start FILE"),
+    *("--skill SKILL --set train.checkpoint=FILE", "--skill toy --results FILE", "--skill toy --tracking-uri FILE"),
+    *("--skill depth_net_mono --set train.pretrained_model_path=FILE", "--skill toy --image FILE --launcher apptainer"),
+    *("init FILE", "list FILE", "list --studies FILE", "clean FILE", "status FILE", "export-history FILE -o h.json"),
+    *("compare FILE", "resume FILE", "report FILE", "logs FILE", "cluster slurm FILE --output -", "schema FILE"),
+    *_OF_SKILLS,
+    *_OF_STUDIES,
+)
+_OTHERS = frozenset(place.split()[0] for place in _NAMED if place[0] not in "F-" and " " in place)
+
+
 def study_folder(study: Path, source: random.Random, folder: Path) -> str:
     """Mutate files of a study: bytes, whole files, files in place of folders and the other way round."""
     root = Path(shutil.copytree(study, folder / "results" / study.name, symlinks=True))
@@ -147,15 +223,7 @@ def study_folder(study: Path, source: random.Random, folder: Path) -> str:
                 file.write_bytes(other.read_bytes())
             case _:
                 file.write_bytes(damage(file.read_bytes(), source.choice(DAMAGES), source))
-    command = source.choice(
-        [
-            *(["status", str(root)], ["status", "--json", str(root)], ["compare", str(root)], ["logs", str(root), "1"]),
-            *(["list", "--studies", str(root.parent)], ["clean", str(root.parent)], ["compare", "--json", str(root)]),
-            *(["resume", str(root)], ["export-history", str(root), "--output", str(folder / "history.json")]),
-            *([["report", str(root)]] if source.random() < _BROKEN_TEXT else []),
-        ]
-    )
-    return _tried(command, source, folder, {0, 2, 3})
+    return _tried(source.choice(_of_study(root, folder)), source, folder, {0, 2, 3})
 
 
 def _mutated(source: random.Random, document: dict[str, Any]) -> bytes:
@@ -190,7 +258,7 @@ def _tried(command: list[str], source: random.Random, folder: Path, right: set[i
         starts = mock.patch("automl.resume.run_in", side_effect=NothingToRunError("it would start"))
         with contextlib.chdir(folder), starts, _busy():
             status, text = called([*command, *as_json], folder)
-    except Exception as error:  # noqa: BLE001 # a traceback is what is looked for
+    except (Exception, _TooLong) as error:  # noqa: BLE001 # a traceback is what is looked for
         return f"{shown}: {type(error).__name__}: {str(error)[:300]}"
     if status not in right:
         return f"{shown}: status {status}: {text[-300:]}"
@@ -199,10 +267,10 @@ def _tried(command: list[str], source: random.Random, folder: Path, right: set[i
 
 @contextlib.contextmanager
 def _busy(limit_s: float = _LONGEST_CPU_S) -> Iterator[None]:
-    """End what takes more processor time, or waits ten times as long, by a TimeoutError."""
+    """End what takes more processor time, or waits ten times as long, by `_TooLong`."""
 
     def end(*_: Any) -> None:  # noqa: ANN401 # of a signal
-        raise TimeoutError(f"more than {limit_s:g} s of processor time, or a long wait")
+        raise _TooLong(f"more than {limit_s:g} s of processor time, or a long wait")
 
     timers = {signal.ITIMER_PROF: (signal.SIGPROF, limit_s), signal.ITIMER_REAL: (signal.SIGALRM, 10 * limit_s)}
     before = {number: signal.signal(number, end) for number, _ in timers.values()}
@@ -221,4 +289,5 @@ KINDS: dict[str, Callable[[Path, random.Random, Path], str]] = {
     "a study file is mutated": study_file,
     "a spec is mutated": spec_file,
     "a list of data is mutated": data_list,
+    "what is named is no file": no_file,
 }

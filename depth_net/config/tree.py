@@ -14,6 +14,7 @@ import yaml
 
 from depth_net.config.problems import SpecProblem
 from depth_net.errors import SpecError
+from depth_net.regular_file import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,7 +63,8 @@ def read_tree(path: Path) -> Tree:
         SpecError: the file does not exist, is not YAML (in UTF-8 or UTF-16), or does not contain a mapping.
     """
     try:
-        tree = _unshared(yaml.load(path.read_bytes(), Loader=_Loader))  # noqa: S506 - derives from SafeLoader
+        with open_regular(path) as stream:
+            tree = _unshared(yaml.load(stream.read(), Loader=_Loader))  # noqa: S506 - derives from SafeLoader
     except OSError as error:
         raise SpecError(f"the spec {path} cannot be read: {error}") from error
     except yaml.YAMLError as error:

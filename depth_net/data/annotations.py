@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 from depth_net.data.picture_sizes import FileKind, file_kind
 from depth_net.errors import DataError
+from depth_net.regular_file import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -154,7 +155,8 @@ def describe_bad_lines(file: Path, problems: Sequence[str], *, total: int) -> st
 
 def _read_lines(file: Path) -> list[str]:
     try:
-        content = file.read_bytes()
+        with open_regular(file) as stream:
+            content = stream.read()
     except OSError as error:
         message = (
             f"annotation file {file} cannot be read: {error.strerror or error}; set data_file to an existing text file"

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 import numpy as np
 
+from depth_net.regular_file import open_regular
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -52,7 +54,7 @@ def file_kind(path: Path) -> FileKind:
     if path.suffix.lower() in _MAPS:
         return FileKind.MAP
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             start = file.read(26)
     except OSError:
         return FileKind.UNKNOWN
@@ -69,7 +71,7 @@ def file_kind(path: Path) -> FileKind:
 def has_8_bits(path: Path) -> bool:
     """Tell whether a file is an image of 8 bits per value at most, which is read as it is."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             start = file.read(26)
     except OSError:
         return False
@@ -84,7 +86,7 @@ def picture_size(path: Path, *, is_image: bool = False) -> Size | None:
         is_image: EXIF data turn images when they are read, but not ground truth.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return _size_of(file, is_image=is_image)
     except (OSError, ValueError, TypeError, TokenError, struct.error):
         return None

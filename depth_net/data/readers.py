@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from depth_net.errors import DataError
+from depth_net.regular_file import open_regular
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -206,6 +207,7 @@ def read_hdf5(path: Path) -> DepthArray:
     import h5py  # noqa: PLC0415 - 0.1 s to import, for the few data sets in this format
 
     try:
+        open_regular(path).close()
         with h5py.File(path, "r") as file:
             arrays = {name: item[()] for name, item in file.items() if isinstance(item, h5py.Dataset)}
     except OSError as error:
@@ -216,7 +218,7 @@ def read_hdf5(path: Path) -> DepthArray:
 def read_npz(path: Path) -> DepthArray:
     """Read the array ``depth`` of an NPZ file, or the only one in it."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open_regular(path) as stream, np.load(stream, allow_pickle=False) as file:
             arrays = dict(file.items())
     except (OSError, ValueError, TypeError, zipfile.BadZipFile) as error:
         raise _unreadable(path, expected="an NPZ file of numeric arrays") from error
@@ -237,7 +239,7 @@ def read_npy(path: Path) -> DepthArray:
         DataError: not a numeric array of such a shape.
     """
     try:
-        with path.open("rb") as file:  # np.load would open archives and pickles too, whatever the name
+        with open_regular(path) as file:  # np.load would open archives and pickles too, whatever the name
             values = np.lib.format.read_array(file, allow_pickle=False)
     except (OSError, ValueError, TypeError, MemoryError, TokenError) as error:
         raise _unreadable(path, expected="a numeric .npy array") from error
@@ -280,11 +282,16 @@ def _decode(path: Path, flags: int, *, expected: str) -> npt.NDArray[np.generic]
 
 def _read_bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        with open_regular(path) as stream:
+            return stream.read()
     except OSError as error:
         raise _unreadable(path, expected="a readable file") from error
 
 
 def _unreadable(path: Path, *, expected: str) -> DataError:
-    found = "a missing file" if not path.is_file() else f"{path.stat().st_size} bytes that cannot be read as such"
+    try:
+        with open_regular(path) as stream:
+            found = f"{stream.seek(0, os.SEEK_END)} bytes that cannot be read as such"
+    except OSError as error:
+        found = "a missing file" if isinstance(error, FileNotFoundError) else f"no readable file ({error.strerror})"
     return DataError(f"{path}: expected {expected}, found {found}; replace the file or remove its line")

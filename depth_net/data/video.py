@@ -32,7 +32,7 @@ class Video:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        capture = cv2.VideoCapture(str(path))
+        capture = cv2.VideoCapture(str(path) if path.is_file() else "")
         has_frame, _ = capture.read()
         if not has_frame:
             found = f"no frame of a video that OpenCV {cv2.__version__} can decode"

@@ -23,6 +23,7 @@ from torch import Tensor
 from depth_net.errors import WeightsError
 from depth_net.model.quantized import admit_quantized_classes
 from depth_net.model.weight_sets import choose_set, named_tensors
+from depth_net.regular_file import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,6 +103,7 @@ def read_pickled(path: Path) -> Mapping[str, Any]:
         WeightsError: the file is damaged, is not a mapping, or needs other classes.
     """
     try:
+        open_regular(path).close()
         is_zip = zipfile.is_zipfile(path)
         if is_zip:
             admit_quantized_classes(torch.serialization.get_unsafe_globals_in_checkpoint(path))
@@ -183,6 +185,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
     from safetensors.torch import load_file  # noqa: PLC0415
 
     try:
+        open_regular(path).close()
         return load_file(path)
     except (SafetensorError, OSError) as error:
         raise WeightsError(

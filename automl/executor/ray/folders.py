@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl.errors import LaunchError, Problem
+from automl.regular_file import followed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +67,7 @@ def left_folders() -> Iterator[RayFolders]:
         for folder in root.glob("ray-*-*"):
             owner = folder.name.split("-")[1]
             if owner.isdigit() and not Path(f"/proc/{owner}").exists():
-                yield RayFolders(folder, (folder / _FILES).resolve() if (folder / _FILES).is_symlink() else folder)
+                yield RayFolders(folder, followed(folder / _FILES) if (folder / _FILES).is_symlink() else folder)
 
 
 def socket_root() -> Path:

@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from automl.regular_file import followed
 from automl.tracking.mlflow.uri import ARTIFACTS
 
 logger = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ def _earlier_folders(store: sqlite3.Connection, folder: Path) -> set[Path]:
     found = store.execute("SELECT artifact_location FROM experiments WHERE artifact_location LIKE 'file:%'")
     paths = [Path(unquote(urlsplit(address).path)) for (address,) in found]
     beside = [path for path in paths if path.parent.name == ARTIFACTS and (folder / ARTIFACTS / path.name).is_dir()]
-    return {path.parent.parent for path in beside if path.parent.parent.resolve() != folder.resolve()}
+    return {path.parent.parent for path in beside if followed(path.parent.parent) != followed(folder)}
 
 
 def _replace(store: sqlite3.Connection, earlier: Path, folder: Path) -> None:

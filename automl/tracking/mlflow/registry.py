@@ -21,6 +21,7 @@ from mlflow.types import Schema, TensorSpec
 from packaging.requirements import Requirement
 
 from automl.architectures.load import load_architecture
+from automl.regular_file import followed
 from automl.storage.trainer_files import sha256_of
 from automl.tracking.mlflow.champion import STUDY_ID, decide_champion, registered_name
 from automl.tracking.mlflow.failures import http_status
@@ -103,9 +104,9 @@ def _log_model(client: MlflowClient, run_id: str, request: dict[str, Any], root:
         weights.mkdir(exist_ok=True)
         for file_name, file in files.items():
             if file.is_dir():
-                shutil.copytree(file.resolve(), weights / file_name, copy_function=os.symlink)
+                shutil.copytree(followed(file), weights / file_name, copy_function=os.symlink)
             else:
-                (weights / file_name).symlink_to(file.resolve())
+                (weights / file_name).symlink_to(followed(file))
         if logged is None:
             folder = name.replace("-", "/", 1)
             client.log_artifacts(run_id, str(model), folder)

@@ -1,0 +1,66 @@
+"""Open files that somebody else names: regular files alone, and never waiting.
+
+What is named may be a pipe, a terminal, a socket or a device without end. Opening or reading such a thing could wait
+for ever, so it is refused before it is opened; a link is followed to what it names.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from io import BufferedReader, FileIO
+from pathlib import Path
+
+
+class NotAFileError(OSError):
+    """What is named is no regular file; ``strerror`` says what it is."""
+
+
+_KINDS = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFDIR: "a folder"}
+
+
+def open_regular(file: Path) -> BufferedReader:
+    """Open a regular file for reading.
+
+    Raises:
+        NotAFileError: it is no regular file.
+        OSError: it is not there, or cannot be read.
+        ValueError: its path holds a zero byte.
+    """
+    # Only with O_PATH nothing is opened yet: opening alone waits for the writer of a pipe, or wakes it.
+    found = os.open(file, os.O_PATH)
+    try:
+        if (kind := kind_of(os.fstat(found).st_mode)) is not None:
+            raise NotAFileError(errno.EINVAL, f"it is {kind}, not a file", str(file))
+        return reopened(found, file)
+    finally:
+        os.close(found)
+
+
+def reopened(found: int, file: Path) -> BufferedReader:
+    """Open for reading what was found with ``O_PATH``; an OSError names the file."""
+    try:
+        return BufferedReader(FileIO(os.open(f"/proc/self/fd/{found}", os.O_RDONLY | os.O_CLOEXEC)))
+    except OSError as error:
+        error.filename = str(file)
+        raise
+
+
+def read_regular_file(file: Path) -> bytes:
+    """Return the content of a regular file; raises as `open_regular`."""
+    with open_regular(file) as stream:
+        return stream.read()
+
+
+def kind_of(mode: int) -> str | None:
+    """Return what a file is, if it is no regular file."""
+    return None if stat.S_ISREG(mode) else _KINDS.get(stat.S_IFMT(mode), "a device")
+
+
+def followed(path: Path) -> Path:
+    """Return where a path leads to, absolute and links followed.
+
+    A link that leads to itself ends there: before Python 3.13, `Path.resolve` raises a RuntimeError for it.
+    """
+    return Path(os.path.realpath(path))  # noqa: TID251 # see above

@@ -1,0 +1,81 @@
+"""What somebody names is opened if it is a regular file, and never waited for."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from automl.config_files import read_document
+from automl.errors import ConfigurationError
+from automl.preflight.probe import unreadable_reason
+from automl.preflight.weights import check_weights
+from automl.regular_file import NotAFileError, followed, open_regular
+from automl.resources import packaged
+from automl.storage.history_file import is_history
+from automl.tracking.data_fingerprint import fingerprint
+from tests.automl.storage.test_trainer_files import device_link, listener, pipe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@pytest.mark.parametrize(
+    ("make", "found"),
+    [(pipe, "a named pipe"), (listener, "a socket"), (Path.mkdir, "a folder"), (device_link, "a device")],
+)
+def test_what_is_no_regular_file_is_refused_at_once(
+    tmp_path: Path, make: Callable[[Path], None], found: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # the path of a socket may have 107 bytes
+    make(Path("x"))
+
+    with pytest.raises(NotAFileError, match=f"it is {found}, not a file: 'x'"):
+        open_regular(Path("x"))
+
+
+def test_a_pipe_on_standard_input_is_refused_at_once() -> None:
+    reading, writing = os.pipe()
+    try:
+        with pytest.raises(NotAFileError, match="a named pipe"):
+            open_regular(Path(f"/dev/fd/{reading}"))
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
+def test_links_are_followed_and_one_to_itself_is_an_error_with_its_name(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("content", encoding="utf-8")
+    (tmp_path / "link").symlink_to("file")
+    (tmp_path / "loop").symlink_to("loop")
+
+    with open_regular(tmp_path / "link") as stream:
+        assert stream.read() == b"content"
+    assert followed(tmp_path / "loop") == tmp_path / "loop"
+    with pytest.raises(OSError, match=r"symbolic links: '.*/loop'"):
+        open_regular(tmp_path / "loop")
+
+
+def test_each_reader_of_what_a_user_names_refuses_a_pipe(tmp_path: Path) -> None:
+    file = tmp_path / "x.csv"
+    pipe(file)
+
+    with pytest.raises(ConfigurationError, match="it is a named pipe, not a file"):
+        read_document(file)
+    assert unreadable_reason(file) == "it is a named pipe, not a file"
+    assert "it is a named pipe, not a file" in check_weights("train.checkpoint", str(file)).found
+    assert not is_history(file)
+    assert fingerprint(file) == str(file)
+
+
+def test_no_module_resolves_paths_in_the_way_that_raises_for_a_loop() -> None:
+    modules = [file for file in packaged("schemas").parent.glob("automl/**/*.py") if file.name != "resources.py"]
+    trainers = {"toy_trainer.py", "reporting.py"}
+
+    using = [file.name for file in modules if re.search(r"\.resolve\(\)", file.read_text(encoding="utf-8"))]
+
+    assert set(using) <= trainers
+    assert modules
