@@ -15,6 +15,7 @@ from automl.plugins import check_installed
 from automl.request.location import RunLocation
 from automl.request.study_request import request_from_document
 from automl.run import make_plan, run_in
+from automl.space.document import planned_space
 from automl.storage.documents import to_json
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import plan_document, read_plan
@@ -69,8 +70,11 @@ def resume_study(
     # A study without a race gets none, whatever is the default now.
     replicates = 0 if request.replicates is None and not stored.race else request.replicates
     plan = make_plan(request.with_settings(warm_start=(), launcher=launcher, replicates=replicates), place)
+    is_same_skill = dict(plan.skill.fingerprints) == dict(stored.skill.fingerprints)
     plan = dataclasses.replace(
         plan,
+        # Of the same files another version may build other ranges: those of the study hold.
+        space=planned_space(stored.space, plan.space) if is_same_skill else plan.space,
         name=stored.name,
         experiment=stored.mlflow.experiment,
         model=stored.model or stored.name,

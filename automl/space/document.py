@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from automl.space.parameters import LeftOut, ParameterType
+from automl.space.parameters import LeftOut, Parameter, ParameterType
 from automl.space.values import Scalar
 
 if TYPE_CHECKING:
@@ -69,3 +69,28 @@ def describe_space(space: SearchSpace, skill: Skill) -> PlannedSpace:
 def space_document(space: SearchSpace, skill: Skill) -> dict[str, Any]:
     """Return the JSON form of a space."""
     return dataclasses.asdict(describe_space(space, skill))
+
+
+def planned_space(planned: PlannedSpace, now: SearchSpace) -> SearchSpace:
+    """Return the space of a plan, where this version would search other ranges of the same skill.
+
+    Ranges, scales and options are those of the plan; conditions, weights and how far a range may grow, which its
+    document does not hold whole, are those of ``now``. Where the plan has a condition that ``now`` lacks, or what it
+    says of a range cannot be, ``now`` is returned.
+    """
+    built = {parameter.path: parameter for parameter in now.parameters}
+    names = [field.name for field in dataclasses.fields(PlannedParameter) if field.name != "condition"]
+    parameters = []
+    for one in planned.parameters:
+        known = built.get(one.path)
+        if one.condition != (str(known.condition) if known and known.condition else None):
+            return now
+        values = {name: getattr(one, name) for name in names} | {"choices": one.choices or ()}
+        kept = known or Parameter(path=one.path, type=one.type, choices=(None,))
+        same = kept.choices == values["choices"]
+        values |= {"weights": kept.weights if same else (), "reach": kept.reach if one.derived else None}
+        try:
+            parameters.append(dataclasses.replace(kept, **values))
+        except ValueError:
+            return now
+    return dataclasses.replace(now, parameters=tuple(parameters))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from automl.request.location import RunLocation
 from automl.request.study_request import Prepare, StudyRequest
 from automl.resume import resume_study
 from automl.run import make_plan
+from automl.space.document import describe_space
 from automl.storage.documents import write_document
 from automl.storage.event_log import EventLog
 from automl.storage.paths import StudyPaths
@@ -69,6 +71,32 @@ def test_texts_of_another_version_about_the_same_space_are_no_difference(
     resume_study(study)
 
     assert resumed == [False]
+
+
+def test_a_study_goes_on_in_the_ranges_it_began_with_whatever_this_version_would_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = REQUEST.with_settings(policy="on")
+    plan = make_plan(request, RunLocation(results=tmp_path))
+    first, *others, last = plan.space.parameters
+    then = dataclasses.replace(first, low=5, high=7, log=False, reason="of the version before")
+    gone = dataclasses.replace(last, path="train.optim.final_fraction")
+    space = dataclasses.replace(plan.space, parameters=(then, *others, gone))
+    plan = dataclasses.replace(plan, space=space, fingerprint="x")
+    paths = StudyPaths(tmp_path / "example")
+    paths.root.mkdir()
+    write_plan(paths, plan, request, RecordLocation(tracking_uri="sqlite:///x.db", experiment=""), tmp_path)
+    seen: list[StudyPlan] = []
+    monkeypatch.setattr("automl.resume.run_in", lambda *words, **_: seen.append(words[2]))
+
+    resume_study(paths.root)
+
+    assert describe_space(seen[0].space, plan.skill) == describe_space(plan.space, plan.skill)
+    document = json.loads(paths.plan_file.read_text(encoding="utf-8"))
+    document["space"]["parameters"][0]["condition"] = "no.such = 1"
+    write_document(paths.plan_file, document)
+    with pytest.raises(ResumeMismatchError, match="another plan"):
+        resume_study(paths.root)
 
 
 def end_study(study: Path, values: dict[str, float]) -> None:
