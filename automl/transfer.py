@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import replace
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from automl.architectures.model import matches, named
@@ -20,6 +21,7 @@ from automl.spec.model import iterate_leaves
 from automl.storage.study_history import digest_of
 from automl.study.causes import OriginKind
 from automl.study.earlier import EarlierStudy, EarlierTrial
+from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -34,6 +36,8 @@ FEWEST_STUDIES = 2
 """With one study its two best trials as starting points were measured to be as good."""
 MOST_STUDIES = 15
 FEWEST_TRIALS = 5
+_FEWEST_AGAIN = 2
+"""Trainings of trials that were trained before, from which the noise by the seed is estimated."""
 _MOST_TRIALS = 60
 _SHOWN_ORIGINS = frozenset({OriginKind.EARLIER_STUDY, OriginKind.TRACKED_STUDY, OriginKind.RECIPE})
 _INDEX = re.compile(r"(?P<list>.+)\[(?P<index>\d+)\]")
@@ -85,7 +89,37 @@ def observed(plan: StudyPlan, history: StudyHistory) -> EarlierStudy | None:
     trials = [kept for trial in history.trials if (kept := _kept(plan, history, trial)) is not None]
     if sum(trial.value is not None for trial in trials) < FEWEST_TRIALS:
         return None
-    return EarlierStudy(name=history.name, data=history.data, trials=tuple(trials[:_MOST_TRIALS]))
+    used = tuple(trials[:_MOST_TRIALS])
+    return EarlierStudy(name=history.name, data=history.data, trials=used, noise=noise_of(history))
+
+
+def noise_of(history: StudyHistory) -> float | None:
+    """Return how far trainings of one assignment lie apart by their seed, as a share of the spread of good trials.
+
+    The value that a trial had in the search counts too, though it was selected: the noise is rather over- than
+    underestimated. So does a replicate that diverged, as the worst value of the study.
+
+    Returns:
+        A standard deviation in units of that of the scores; None where too few trials were trained again.
+    """
+    again = [trial for trial in history.trials if trial.replicate_of is not None]
+    if not again:
+        return None
+    from automl.samplers.gaussian_process.training_data import unit_of  # noqa: PLC0415 - numpy: only where it is needed
+
+    sign, replicates = history.direction.sign, {trial.number for trial in again}
+    finite = {t.number: sign * t.value for t in history.trials if t.value is not None and math.isfinite(t.value)}
+    searched = [value for number, value in finite.items() if number not in replicates]
+    groups = {number: [finite[number]] for trial in again if (number := trial.replicate_of) in finite}
+    for trial in again:
+        has_ended = trial.state is TrialState.COMPLETED and trial.number in finite
+        if trial.replicate_of in groups and (has_ended or trial.state is TrialState.DIVERGED):
+            groups[trial.replicate_of].append(finite[trial.number] if has_ended else min(searched))
+    freedom = sum(len(values) - 1 for values in groups.values())
+    if freedom < _FEWEST_AGAIN or (unit := unit_of(searched)) <= 0.0:
+        return None
+    squares = sum((value - fmean(values)) ** 2 for values in groups.values() for value in values)
+    return math.sqrt(squares / freedom) / unit
 
 
 def with_own_names(studies: Iterable[EarlierStudy]) -> tuple[EarlierStudy, ...]:

@@ -24,6 +24,7 @@ from automl.request.policy import Route
 from automl.storage.plan_document import named_study
 from automl.storage.study_directory import read_study, why_unreadable
 from automl.study.causes import Origin, OriginKind
+from automl.study.replicates import without_needless_race
 from automl.study.trial import EarlierPoint
 from automl.transfer import FEWEST_STUDIES, FEWEST_TRIALS, described, learns, observed, with_own_names
 
@@ -64,7 +65,8 @@ def with_earlier_points(request: StudyRequest, plan: StudyPlan, place: RunLocati
         few = f"fewer than {FEWEST_TRIALS} of its trials have a value in these ranges"
         kept = {study.name for study in earlier}
         unused = studies.sentences({history.name: few for history in studies.histories if history.name not in kept})
-        return dataclasses.replace(plan, earlier=earlier, reasons=(*plan.reasons, *described(earlier), *unused))
+        plan = dataclasses.replace(plan, earlier=earlier, reasons=(*plan.reasons, *described(earlier), *unused))
+        return plan if request.replicates is not None else without_needless_race(plan)
     points = found_points(plan, studies)
     if not points and studies.original is None and studies.began_with is None:
         points = recipe_points(plan)

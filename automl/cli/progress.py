@@ -23,6 +23,7 @@ from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan
 from automl.storage.study_directory import read_state, study_of_plan
 from automl.study.events import StudyEnded, StudyStarted, TrialEnded
+from automl.study.replicates import what_follows
 from automl.study.state import Phase, StudyState, apply
 from automl.tracking.base import Tracker
 from automl.transfer import described
@@ -72,7 +73,7 @@ class ProgressTracker(Tracker):
     def _begin(self, study: StudyStarted) -> None:
         plan = read_plan(self._paths)
         self._study, self._state = study_of_plan(plan), read_state(self._paths)
-        trials = f"{counted(study.trials, 'trial')}, {study.jobs} at once"
+        trials = f"{counted(study.trials, 'trial')}{what_follows(plan)}, {study.jobs} at once"
         what = trials if study.route == Route.TUNE else "one training"
         self._print(f"study {study.study}: {what}, {study.direction} {study.metric}", style="bold")
         if study.route == Route.TRAIN_ONCE:

@@ -31,6 +31,7 @@ from automl.storage.plan_document import read_plan
 from automl.storage.study_directory import read_study
 from automl.storage.trainer_files import RefusedFileError, open_made
 from automl.study.ends import StopCause, StopKind
+from automl.study.replicates import counts_of
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def _status(root: Path, *, watch: bool, as_json: bool) -> None:
     rows = [
         ("study", f"{plan.name}  {root}"),
         ("state", outcome),
-        ("trials", f"{len(result.trials)} of {plan.budget.trials}: {render.count_states(result.trials)}"),
+        ("trials", f"{counts_of(result.trials, plan.budget.trials)}: {render.count_states(result.trials)}"),
         *render.best_row(result),
         *render.earlier_rows(plan.earlier, outcome.agreement),
         *(("notice", text) for text in outcome.notices),

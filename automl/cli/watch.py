@@ -33,6 +33,7 @@ from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan
 from automl.storage.study_directory import read_state, read_study, study_of_plan
 from automl.study.events import StudyEnded
+from automl.study.replicates import counts_of, most_replicates
 from automl.study.state import Phase, StudyState, apply
 from automl.study.trial import TrialState
 
@@ -164,7 +165,7 @@ def estimate(state: StudyState, planned: int, time_s: float | None, now: datetim
 
     Args:
         state: Where it stands.
-        planned: Trials of the whole study.
+        planned: Trials of the whole study, replicates included.
         time_s: The study's time limit.
         now: The time, with its zone.
     """
@@ -185,10 +186,10 @@ def estimate(state: StudyState, planned: int, time_s: float | None, now: datetim
 
 def _head(watched: Watched) -> Iterator[tuple[str, object]]:
     result, state, plan = watched.result, watched.state, watched.plan
-    ended = sum(trial.state.is_final for trial in result.trials)
-    planned = plan.budget.trials
+    ended = counts_of([trial for trial in result.trials if trial.state.is_final], plan.budget.trials)
+    planned = plan.budget.trials + most_replicates(plan)
     yield "study", f"{plan.name}, {watched.summary()}"
-    yield "trials", f"{ended} of {planned} ended: {count_states(result.trials)}"
+    yield "trials", f"{ended} ended: {count_states(result.trials)}"
     best, metric = result.best, result.objective.metric
     found = "none yet"
     if best is not None:

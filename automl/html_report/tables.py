@@ -14,6 +14,7 @@ from automl.study.cost import WEIGHED
 from automl.study.earlier import agreement_rows
 from automl.study.events import StudyEnded
 from automl.study.last_epochs import last_epochs
+from automl.study.replicates import counts_of
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ def _overview(facts: StudyFacts) -> dict[str, object]:
     states = ", ".join(f"{n} {state.lower()}" for state, n in Counter(trial.state for trial in trials).items())
     rows: dict[str, object] = {
         "objective": f"{facts.result.objective.direction.value} {facts.metric}",
-        "trials": f"{len(trials)} of {plan.budget.trials}: {states}",
+        "trials": f"{counts_of(trials, plan.budget.trials)}: {states}",
         "time in trials": format_duration(sum(trial.elapsed_s for trial in trials)),
         "sampler, scheduler": f"{plan.sampler}, {plan.scheduler}, seed {plan.seed}{WEIGHED[plan.weighed_by]}",
         "skill": f"{plan.skill.name} ({plan.skill.network_arch})",

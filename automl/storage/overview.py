@@ -32,8 +32,8 @@ class StudyRow:
         skill: Name of its skill, or of the program.
         data: What its data are called, the training data where they are named; empty where none are.
         reason: Why it has ended, or what cannot be read; empty while it runs.
-        trials: Trials that have ended.
-        planned: Trials that were planned.
+        trials: Trials of the search that have ended.
+        planned: Trials of the search that were planned.
         states: State -> number of trials.
         metric: The objective.
         best: Its best value; None without one.
@@ -113,7 +113,7 @@ def _row(root: Path) -> StudyRow:
         skill=plan.skill.name,
         data=_name_of_data(plan),
         reason=outcome.reason,
-        trials=sum(trial.state.is_final for trial in result.trials),
+        trials=sum(trial.state.is_final and trial.replicate_of is None for trial in result.trials),
         planned=plan.budget.trials,
         states=dict(sorted(states.items())),
         metric=metric,

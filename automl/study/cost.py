@@ -14,12 +14,16 @@ from statistics import median
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from automl.request.policy import Route
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from automl.study.model import StudyPlan
 
 _SECONDS_PER_HOUR = 3600.0
+UNWEIGHED = frozenset({"tpe", "cmaes", "nsga2", "qmc", "random", "grid", "llm"})
+"""The samplers that weigh no improvements."""
 
 
 class ObjectivePer(StrEnum):
@@ -70,13 +74,19 @@ class CostLimit:
 
 
 def objective_per(plan: StudyPlan) -> ObjectivePer:
-    """Return what improvements are weighed by: what was asked for, else the budget that the study has."""
+    """Return what improvements are weighed by: what was asked for, else the budget that the study has.
+
+    Without GPUs the GPU hours of a trial are its time.
+    """
+    has_gpus = plan.resources.gpus_per_trial > 0
+    if plan.sampler in UNWEIGHED or plan.route is not Route.TUNE:
+        return ObjectivePer.TRIAL
     if plan.objective_per is not None:
-        return ObjectivePer(plan.objective_per)
+        asked = ObjectivePer(plan.objective_per)
+        return ObjectivePer.TIME if asked is ObjectivePer.GPU_HOURS and not has_gpus else asked
     if plan.budget.time_s is not None:
         return ObjectivePer.TIME
-    has_gpus = plan.budget.gpu_hours is not None and plan.resources.gpus_per_trial > 0
-    return ObjectivePer.GPU_HOURS if has_gpus else ObjectivePer.TRIAL
+    return ObjectivePer.GPU_HOURS if has_gpus and plan.budget.gpu_hours is not None else ObjectivePer.TRIAL
 
 
 def cost_limit(plan: StudyPlan) -> CostLimit | None:

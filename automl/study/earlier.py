@@ -35,11 +35,14 @@ class EarlierStudy:
         name: Of the study; no two of a plan have the same.
         data: Name of its data, where it is known.
         trials: Those that say something about an assignment, in order of their numbers.
+        noise: Standard deviation of one training by its seed, as a share of the spread between good trials; None where
+            too few were trained again.
     """
 
     name: str
     trials: tuple[EarlierTrial, ...]
     data: str = ""
+    noise: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from automl.request.study_request import default_name
 from automl.space.document import space_document
 from automl.space.parameters import LeftOut, SearchSpace
 from automl.study.causes import Origin, OriginKind
+from automl.study.cost import UNWEIGHED, ObjectivePer
 from automl.study.launch_plan import LaunchPlan
 from automl.study.model import Budget, Objective, Resources, StudyPlan
 from automl.study.replicates import decide_replication, seed_key
@@ -65,6 +66,8 @@ def plan_study(request: StudyRequest, parts: StudyParts, machine: Machine | None
     points, fewer = searched.size, [] if is_tuned else _without_effect(request)
     if points < trials:
         fewer = [f"the space has {counted(int(points), 'point')}: no need for {trials} trials"]
+    if is_tuned and request.sampler in UNWEIGHED and request.objective_per not in {None, ObjectivePer.TRIAL}:
+        fewer.append(f"--objective-per: without effect, the sampler {request.sampler} weighs no improvements")
     limits = {limit.name: getattr(request, limit.name) for limit in dataclasses.fields(Budget)}
     again = decide_replication(request, parts, trials)
     if again.reason:
@@ -103,11 +106,10 @@ def plan_study(request: StudyRequest, parts: StudyParts, machine: Machine | None
 
 def _without_effect(request: StudyRequest) -> list[str]:
     """Return a note on the settings of a search that the user gives where training runs once."""
-    names = {"search"} | ({"trials", "sampler", "scheduler", "replicates"} & set(request.explicit))
-    if request.source is None:
-        names |= {"trials", "sampler", "scheduler", "replicates"}
+    of_search = {"trials", "sampler", "scheduler", "replicates", "objective_per"}
+    names = {"search"} | (of_search if request.source is None else of_search & set(request.explicit))
     given = [name for name in sorted(names) if getattr(request, name) not in {None, (), 1}]
-    options = ", ".join(f"--{name}" for name in given)
+    options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
     return [f"{options}: without effect, training runs once"] if given else []
 
 

@@ -7,17 +7,17 @@ does not: they were not chosen by their values. The gap between the two is the v
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean, stdev
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
-from automl.errors import ConfigurationError, Problem
+from automl.errors import ConfigurationError, Problem, counted
 from automl.request.policy import Route
 from automl.study.race import CANDIDATES, most_trainings
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from automl.request.study_request import SearchSettings
     from automl.skill.model import JsonValue, Skill
@@ -32,6 +32,10 @@ AUTO = "auto"
 """The value of ``--replicates`` that asks for a race."""
 _SEARCH_PER_RACE = 2
 _MANY_TRIALS = 20
+# Two studies with replicates, each with noise of at most a tenth of the spread between good trials: on tables with more
+# noise, or with lucky values, that was never found; on those with less a race among 21 trainings costs more than it
+# brings.
+_FEWEST_NOISES, _LITTLE_NOISE = 2, 0.1
 # Every point of a grid is promised; a clone starts from a checkpoint, which no replicate has.
 _FIXED_SAMPLERS = ("grid",)
 _CLONING_SCHEDULERS = ("pbt",)
@@ -112,12 +116,40 @@ def seed_key(skill: Skill, spec: Spec) -> str:
     raise ConfigurationError.from_problems([problem], subject="the study")
 
 
-def most_replicates(plan: StudyPlan) -> int:
+class Replicating(Protocol):
+    """What a plan says of its replicates, before it runs and as it is stored."""
+
+    @property
+    def replicates(self) -> int:
+        """So many of the best trials are trained again."""
+
+    @property
+    def race(self) -> bool:
+        """The worse ones are left out after each seed."""
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """Further settings."""
+
+
+def most_replicates(plan: Replicating) -> int:
     """Return how many trainings the replicates of a study are at most."""
     if not plan.replicates:
         return 0
-    seeds = len(replicate_seeds(plan))
+    seeds = seed_count(plan.options)
     return most_trainings(seeds) if plan.race else plan.replicates * seeds
+
+
+def what_follows(plan: Replicating) -> str:
+    """Return what follows the trials of the search, to stand behind their number; empty for nothing."""
+    again = f", then the best {plan.replicates} again with other seeds"
+    return "" if not plan.replicates else f", then a race of the best {plan.replicates}" if plan.race else again
+
+
+def counts_of(trials: Sequence[TrialResult], planned: int) -> str:
+    """Return how many of the planned trials there are, and how many replicates: ``25 of 25 and 5 replicates``."""
+    again = sum(trial.replicate_of is not None for trial in trials)
+    return " and ".join([f"{len(trials) - again} of {planned}", *([counted(again, "replicate")] if again else [])])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,10 +192,39 @@ def decide_replication(request: SearchSettings, parts: StudyParts, trials: int) 
         fix = "raise --trials, or use --replicates 2: it comes on top of the trials"
         problem = Problem(where=f"--replicates {AUTO}", found=f"{trials} trials", expected=expected, fix=fix)
         raise ConfigurationError.from_problems([problem], subject="the study")
+    return Replication(candidates=CANDIDATES, is_race=True, kept=kept, reason=_of_race(trials, kept, seeds))
+
+
+def _of_race(trials: int, kept: int, seeds: int) -> str:
     seeds_of = "the better ones twice" if seeds == SEEDS else f"the better ones with up to {seeds} seeds"
     again = f"the best {CANDIDATES} are trained again with other seeds, {seeds_of}"
-    reason = f"of the {trials} trials {kept} are kept for a race: {again} (--replicates 0: no race)"
-    return Replication(candidates=CANDIDATES, is_race=True, kept=kept, reason=reason)
+    return f"of the {trials} trials {kept} are kept for a race: {again} (--replicates 0: no race)"
+
+
+def without_needless_race(plan: StudyPlan) -> StudyPlan:
+    """Return a plan without its race where earlier studies say that the seed decides nothing: it searches longer.
+
+    That takes two studies in which trials were trained again, and little noise in each: a study of much noise, or of
+    noise with heavy tails, speaks against it.
+    """
+    known = [study.noise for study in plan.earlier if study.noise is not None]
+    if not plan.race or len(known) < _FEWEST_NOISES or max(known) > _LITTLE_NOISE:
+        return plan
+    kept = most_replicates(plan)
+    trials = plan.budget.trials + kept
+    dropped = _of_race(trials, kept, seed_count(plan.options))
+    why = (
+        "the best trials are not trained again: by their seed alone trainings of earlier studies lie apart by at most "
+        f"{100 * max(known):.0f} % of the spread between good trials (--replicates auto: a race all the same)"
+    )
+    return replace(
+        plan,
+        replicates=0,
+        race=False,
+        seed_key=None,
+        budget=replace(plan.budget, trials=trials),
+        reasons=tuple(why if reason == dropped else reason for reason in plan.reasons),
+    )
 
 
 def _races_by_default(request: SearchSettings, parts: StudyParts, trials: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from dataclasses import replace
 from functools import partial
@@ -14,14 +15,17 @@ from automl.errors import ConfigurationError
 from automl.request.location import RunLocation
 from automl.request.study_request import StudyRequest
 from automl.run import make_plan
+from automl.samplers.gaussian_process.training_data import unit_of
 from automl.samplers.registry import make_searcher
 from automl.storage.history_file import shared_history, write_histories
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan, write_plan
 from automl.storage.study_history import read_history
 from automl.study.evaluation import RecordLocation
+from automl.study.model import Direction
+from automl.study.replicates import most_replicates
 from automl.study.trial import TrialResult, TrialState
-from automl.transfer import observed, why_not
+from automl.transfer import noise_of, observed, why_not
 from tests.automl.storage.recorded import write_result
 
 if TYPE_CHECKING:
@@ -71,6 +75,86 @@ def test_a_plan_keeps_what_two_or_more_earlier_studies_measured_and_names_them(t
     assert all(f"room{seed}" in sentence for seed in (1, 2, 3))
     assert "room1 (8 trials)" in sentence
     assert "--no-warm-start" in sentence
+
+
+def with_replicates(history: StudyHistory, *again: tuple[int, float | None]) -> StudyHistory:
+    """Return a history with replicates: (trial, by how much another seed was better; None where it diverged)."""
+    by_number = {trial.number: trial for trial in history.trials}
+    replicates = [
+        replace(
+            by_number[number],
+            number=100 + i,
+            replicate_of=number,
+            value=None if gain is None else (by_number[number].value or 0.0) + gain,
+            state=TrialState.DIVERGED if gain is None else TrialState.COMPLETED,
+        )
+        for i, (number, gain) in enumerate(again)
+    ]
+    return replace(history, trials=(*history.trials, *replicates))
+
+
+def turned(history: StudyHistory) -> StudyHistory:
+    """Return the same study of a loss."""
+    trials = [replace(trial, value=None if trial.value is None else -trial.value) for trial in history.trials]
+    return replace(history, direction=Direction.MINIMIZE, trials=tuple(trials))
+
+
+def test_the_noise_of_a_study_is_the_spread_of_its_replicates_in_units_of_good_scores(tmp_path: Path) -> None:
+    write_study(tmp_path, "study", seed=1)
+    history = read_history(tmp_path / "study")
+    unit = unit_of([trial.value for trial in history.trials if trial.value is not None])
+    noisy = with_replicates(history, (3, 0.2), (4, -0.4))
+
+    assert noise_of(history) is None
+    assert noise_of(with_replicates(history, (3, 0.2))) is None  # one replicate says nothing
+    assert noise_of(noisy) == pytest.approx(math.sqrt((2 * 0.1**2 + 2 * 0.2**2) / 2) / unit)
+    assert noise_of(turned(noisy)) == pytest.approx(noise_of(noisy))
+
+
+def test_a_replicate_that_diverged_or_a_lucky_one_makes_a_study_noisy(tmp_path: Path) -> None:
+    write_study(tmp_path, "study", seed=1)
+    history = read_history(tmp_path / "study")
+    quiet = ((3, 0.0), (4, 0.0), (5, 0.0), (3, 0.0))
+
+    assert noise_of(with_replicates(history, *quiet)) == pytest.approx(0.0)
+    for outlier in (None, 0.2):
+        assert (noise_of(with_replicates(history, *quiet, (4, outlier))) or 0.0) > 0.1
+
+
+@pytest.mark.parametrize(
+    ("noises", "settings", "kept"),
+    [
+        ((0.0, 0.02, None), {}, 0),
+        ((0.0, 0.5), {}, 5),
+        ((0.0, None), {}, 5),
+        ((0.0, 0.0), {"replicates": "auto"}, 5),
+    ],
+)
+def test_a_race_is_dropped_where_the_seed_decided_nothing_in_two_earlier_studies(
+    tmp_path: Path, noises: tuple[float | None, ...], settings: dict[str, object], kept: int
+) -> None:
+    for seed, _ in enumerate(noises):
+        write_study(tmp_path, f"room{seed}", seed=seed)
+    request = REQUEST.with_settings(trials=24, **settings)
+    studies = make_plan(request, RunLocation(results=tmp_path)).earlier
+    known = {study.name: noise for study, noise in zip(studies, noises, strict=True)}
+
+    def load(paths: StudyPaths, *, is_named: bool) -> Source:
+        history = read_history(paths.root)
+        found = known.get(history.name)
+        unit = unit_of([trial.value for trial in history.trials if trial.value is not None])
+        gain = None if found is None else found * unit * math.sqrt(2.0)
+        again = history if gain is None else with_replicates(history, (3, gain), (4, gain))
+        return Source(history, lambda: again, is_named=is_named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("automl.earlier_studies._of_directory", load)
+        plan = make_plan(request, RunLocation(results=tmp_path))
+
+    assert (plan.race, plan.budget.trials, most_replicates(plan)) == (kept > 0, 24 - kept, kept)
+    assert [study.noise for study in plan.earlier] == pytest.approx(list(noises))
+    assert any("kept for a race" in reason for reason in plan.reasons) is (kept > 0)
+    assert any("lie apart by at most 2 %" in reason for reason in plan.reasons) is (kept == 0)
 
 
 def test_a_trial_that_was_stopped_counts_with_what_it_would_have_reached(tmp_path: Path) -> None:

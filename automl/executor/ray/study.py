@@ -89,7 +89,8 @@ def execute_study(
                 ready_nodes(plan.launch, tag)
             _run(plan.resources, loop, choice, folder, watch)
     result = loop.close()
-    done = f"{sum(trial.state.is_final for trial in result.trials)} of {plan.budget.trials} trials"
+    ended = sum(trial.state.is_final and trial.replicate_of is None for trial in result.trials)
+    done = f"{ended} of {plan.budget.trials} trials"
     if loop.is_interrupted:
         raise InterruptedStudyError(f"interrupted after {done}; automl resume {location.directory} continues it")
     if loop.end is not None and loop.end.is_cut_off:

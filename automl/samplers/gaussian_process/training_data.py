@@ -154,6 +154,11 @@ def scores(values: np.ndarray, diverged: np.ndarray) -> tuple[np.ndarray, float]
     return np.asarray((shaped - shaped.mean()) / deviation), scale * deviation
 
 
+def unit_of(values: Sequence[float]) -> float:
+    """Return what a difference of 1 between the scores of two good values means in units of the values."""
+    return scores(np.array(values), np.zeros(len(values), dtype=bool))[1]
+
+
 def scalarised(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return one number per point, larger is better: the augmented Chebyshev value of its objectives, scaled to [0, 1].
 

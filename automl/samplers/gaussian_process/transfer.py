@@ -26,7 +26,7 @@ from automl.samplers.gaussian_process.joint import (
     with_equal_correlations,
 )
 from automl.samplers.gaussian_process.regression import Posterior, fit_kernel, log_evidence_of_shape
-from automl.samplers.gaussian_process.training_data import STOPPED_NOISE, scores, training_data_from
+from automl.samplers.gaussian_process.training_data import STOPPED_NOISE, scores, training_data_from, unit_of
 from automl.samplers.gaussian_process.worker import WORKER
 from automl.samplers.history import without_last
 from automl.samplers.sampler import Candidate, Sampler, generator_for
@@ -206,8 +206,7 @@ class TransferSampler(Sampler):
         return points, scores(values, diverged)[0], np.where(stopped, STOPPED_NOISE, 1.0), diverged
 
     def _unit(self, study: EarlierStudy) -> float:
-        values = np.array([self._sign * trial.value for trial in study.trials if trial.value is not None])
-        return scores(values, np.zeros(len(values), dtype=bool))[1]
+        return unit_of([self._sign * trial.value for trial in study.trials if trial.value is not None])
 
     def _model_of(self, study: EarlierStudy) -> Posterior | None:
         """Return the model of a study alone; None where its values are noise rather than depend on its parameters."""

@@ -40,6 +40,17 @@ def test_gpu_hours_of_trials_without_gpus_limit_nothing() -> None:
     assert objective_per(make_plan(REQUEST.with_settings(gpu_hours=2.0))) is ObjectivePer.TRIAL
 
 
+def test_without_gpus_the_gpu_hours_of_a_trial_are_its_time() -> None:
+    assert objective_per(make_plan(REQUEST.with_settings(objective_per="gpu_hours"))) is ObjectivePer.TIME
+
+
+def test_a_sampler_that_weighs_nothing_is_said_to() -> None:
+    plan = make_plan(REQUEST.with_settings(sampler="tpe", time_s=100.0, objective_per="time"))
+
+    assert objective_per(plan) is ObjectivePer.TRIAL
+    assert plan.reasons[-1] == "--objective-per: without effect, the sampler tpe weighs no improvements"
+
+
 def test_duration_counts_less_towards_the_end_and_not_where_trials_are_the_limit() -> None:
     limit = CostLimit(trials=10, seconds=100.0)
 

@@ -10,7 +10,7 @@ from automl.errors import ConfigurationError
 from automl.request.study_request import StudyRequest
 from automl.spec.model import Spec
 from automl.study.model import Direction, Objective
-from automl.study.replicates import replicate_seeds, replicated, seed_key
+from automl.study.replicates import counts_of, replicate_seeds, replicated, seed_key, what_follows
 from automl.study.trial import TrialResult, TrialState
 from tests.automl.study.examples import SKILL, SPEC, make_plan
 
@@ -102,3 +102,18 @@ def test_replicates_that_cannot_differ_are_refused_before_anything_runs(
         make_plan(REQUEST.with_settings(options=options), spec=spec)
 
     assert caught.value.problems[0].where == where
+
+
+def test_replicates_are_counted_beside_the_trials_of_the_search() -> None:
+    trials = (trial(0, 0.5), trial(1, 0.4), trial(2, 0.5, of=0))
+
+    assert counts_of(trials[:2], 2) == "2 of 2"
+    assert counts_of(trials, 2) == "2 of 2 and 1 replicate"
+
+
+def test_what_follows_the_search_is_said_behind_its_trials() -> None:
+    plan = make_plan(REQUEST, spec=SEEDED)
+
+    assert what_follows(make_plan()) == ""
+    assert what_follows(plan) == ", then the best 2 again with other seeds"
+    assert what_follows(dataclasses.replace(plan, race=True, replicates=3)) == ", then a race of the best 3"
