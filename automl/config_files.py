@@ -16,6 +16,7 @@ import math
 import re
 import sys
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import yaml
@@ -57,6 +58,7 @@ MAX_BYTES = 2 * 1024 * 1024
 MAX_VALUES = 20_000
 MAX_DEPTH = 64
 _MAX_DIRECTIVES = 100
+_MOST_PROBLEMS = 200
 # Sums of base 60, such as 1:30, take quadratic time; Python has the same limit for decimal digits.
 _LONG_NUMBER = re.compile(rf"[-+.0-9][-+.:\w]{{{sys.int_info.default_max_str_digits},}}$")
 # The reader of TOML is written in Python, and quadratic in the parts of a key.
@@ -238,7 +240,7 @@ def parse_scalar(text: str, *, is_spelled: bool = False) -> JsonValue:
 
 
 def schema_problems(document: JsonValue, schema: str, *, where: str) -> list[Problem]:
-    """Compare a document with one of our JSON Schemas, e.g. ``architecture``, and return every problem.
+    """Compare a document with one of our JSON Schemas, e.g. ``architecture``; return all problems, or the first 200.
 
     An integer is written without a point, unlike JSON Schema has it, and a number is finite: else what reads it fails.
     """
@@ -256,8 +258,14 @@ def problems_by(rules: dict[str, Any], document: JsonValue, *, where: str, sourc
     validator = extend(Draft202012Validator, type_checker=types)(
         rules, format_checker=Draft202012Validator.FORMAT_CHECKER
     )
-    errors = sorted(validator.iter_errors(document), key=lambda error: list(map(str, error.absolute_path)))
-    return [problem for error in errors for problem in _of_schema(error, source, where)]
+    errors = list(islice(validator.iter_errors(document), _MOST_PROBLEMS))
+    errors.sort(key=lambda error: list(map(str, error.absolute_path)))
+    problems = [problem for error in errors for problem in _of_schema(error, source, where)]
+    if len(errors) < _MOST_PROBLEMS and len(problems) <= _MOST_PROBLEMS:
+        return problems
+    found = f"more than these {_MOST_PROBLEMS} problems"
+    more = Problem(where=where, found=found, expected="a document that fits its schema", fix="fix these, and try again")
+    return [*problems[:_MOST_PROBLEMS], more]
 
 
 def _is_integer(_: object, value: object) -> bool:

@@ -25,9 +25,10 @@ def open_regular(file: Path) -> BufferedReader:
 
     Raises:
         NotAFileError: it is no regular file.
-        OSError: it is not there, or cannot be read.
-        ValueError: its path holds a zero byte.
+        OSError: it is not there, or cannot be read, or its path holds a zero byte.
     """
+    if "\0" in str(file):
+        raise OSError(errno.EINVAL, "its path holds a zero byte", str(file))
     # Only with O_PATH nothing is opened yet: opening alone waits for the writer of a pipe, or wakes it.
     found = os.open(file, os.O_PATH)
     try:

@@ -21,9 +21,11 @@ def open_regular(file: Path) -> BufferedReader:
     """Open a regular file for reading; links are followed.
 
     Raises:
-        OSError: it is no regular file, is not there, or cannot be read; ``strerror`` says which.
-        ValueError: its path holds a zero byte.
+        OSError: it is no regular file, is not there, or cannot be read, or its path holds a zero byte; ``strerror``
+            says which.
     """
+    if "\0" in str(file):
+        raise OSError(errno.EINVAL, "its path holds a zero byte", str(file))
     # Only with O_PATH nothing is opened yet: opening alone waits for the writer of a pipe, or wakes it.
     found = os.open(file, os.O_PATH)
     try:

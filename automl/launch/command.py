@@ -80,8 +80,17 @@ def fill_command(template: str, places: Mapping[str, str | tuple[str, ...]]) -> 
         places: Token -> what stands there, several words only where the token is a word of its own; at least one token.
 
     Raises:
-        LaunchError: a quotation is not closed.
+        LaunchError: a quotation is not closed, or a word holds a zero byte, which no program can be given.
     """
+    words = _words(template, places)
+    if (broken := next((word for word in words if "\0" in word), None)) is not None:
+        raise LaunchError(
+            f"no program can be given {broken[:80]!r}: it holds a zero byte", failure=LaunchFailure.COMMAND
+        )
+    return words
+
+
+def _words(template: str, places: Mapping[str, str | tuple[str, ...]]) -> tuple[str, ...]:
     pieces = re.split(f"({'|'.join(map(re.escape, places))})", template)
     if any(_SHELL_SYNTAX.search(literal) for literal in pieces[::2]):
         script = ""

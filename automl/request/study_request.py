@@ -22,7 +22,7 @@ from automl.request.typed_settings import typed_settings
 from automl.resources import builtin_studies
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from automl.request.policy import Policy
     from automl.skill.model import JsonValue
@@ -244,7 +244,8 @@ def request_of_document(file: Path, document: dict[str, Any]) -> StudyRequest:
         ConfigurationError: the document has problems: all of them.
     """
     document = typed_settings(document)
-    problems = schema_problems(document, "study", where=str(file)) or _choice_problems(file, document)
+    problems = schema_problems(document, "study", where=str(file))
+    problems = problems or [*_choice_problems(file, document), *_zero_bytes(str(file), document)]
     time_s = None
     if not problems and "time" in document.get("budget", {}):
         try:
@@ -289,6 +290,19 @@ def _request(file: Path, document: dict[str, Any], time_s: float | None) -> Stud
             "source": str(file),
         }
     )
+
+
+def _zero_bytes(where: str, document: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield the texts with a zero byte where paths, programs and names are meant, that is, outside of values."""
+    for key, value in document.items():
+        if key in {"set", "search"}:
+            continue
+        nested = value if isinstance(value, dict) else dict(enumerate(value)) if isinstance(value, list) else {}
+        if nested:
+            yield from _zero_bytes(f"{where}: {key}", {str(name): child for name, child in nested.items()})
+        elif isinstance(value, str) and "\0" in value:
+            found = f"a zero byte in {value[:40]!r}"
+            yield Problem(where=f"{where}: {key}", found=found, expected="a text without one", fix="remove it")
 
 
 def _choice_problems(file: Path, document: Mapping[str, Any]) -> list[Problem]:

@@ -7,6 +7,7 @@ while it is read.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import zipfile
@@ -124,7 +125,13 @@ def is_whole(path: Path) -> bool:
 
 
 def size_of(path: Path) -> int:
-    """Return the bytes of a file, or of all files below a folder."""
+    """Return the bytes of a file, or of all files below a folder.
+
+    Raises:
+        OSError: it cannot be read, or its path holds a zero byte.
+    """
+    if "\0" in str(path):
+        raise OSError(errno.EINVAL, "its path holds a zero byte", str(path))
     if not path.is_dir():
         return path.stat().st_size
     return sum(file.stat().st_size for file in files_below(path) if file.is_file())

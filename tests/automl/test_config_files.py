@@ -303,3 +303,11 @@ def test_a_spelled_scalar_knows_its_text_and_its_value() -> None:
     plain = ["text", "010", None, "12:30:45", "1:30.5", "2024-11-01"]
     assert read == ["2024_11", "no", "1e3", "010", "0o17", "-0x1f", ".inf", *plain]
     assert [item.value for item in spelled] == [202411, False, 1000.0, 10, 15, -31, math.inf]
+
+
+def test_of_very_many_problems_the_first_are_named_and_that_there_are_more() -> None:
+    problems = schema_problems({"skill": "toy", "objectives": [[]] * 16_000}, "study", where="s.yaml")
+
+    assert len(problems) == 201
+    assert problems[0].where == "s.yaml: objectives[0]"
+    assert (problems[-1].where, problems[-1].found) == ("s.yaml", "more than these 200 problems")

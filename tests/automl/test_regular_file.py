@@ -17,6 +17,7 @@ from automl.regular_file import NotAFileError, followed, open_regular
 from automl.resources import packaged
 from automl.storage.history_file import is_history
 from automl.tracking.data_fingerprint import fingerprint
+from automl.trial.checkpoints import size_of
 from tests.automl.storage.test_trainer_files import device_link, listener, pipe
 
 if TYPE_CHECKING:
@@ -79,3 +80,10 @@ def test_no_module_resolves_paths_in_the_way_that_raises_for_a_loop() -> None:
 
     assert set(using) <= trainers
     assert modules
+
+
+def test_a_zero_byte_in_a_path_is_an_error_that_readers_expect() -> None:
+    with pytest.raises(OSError, match="its path holds a zero byte"):
+        open_regular(Path("a\0b"))
+    with pytest.raises(OSError, match="its path holds a zero byte"):
+        size_of(Path("a\0b"))

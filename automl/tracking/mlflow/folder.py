@@ -27,6 +27,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import ConfigurationError, counted
+from automl.regular_file import read_regular_file
 from automl.storage.documents import (
     checksum,
     first_line,
@@ -106,6 +107,11 @@ class UploadState:
     has_view: bool = False
 
 
+def _torn_id(file: Path, error: str) -> ConfigurationError:
+    fix = "restore it from a copy; without it, the study would be recorded a second time"
+    return torn_file(file, error, "32 hexadecimal digits and their check", fix)
+
+
 class MlflowFolder:
     """The folder of one study; it is made when something is written."""
 
@@ -134,12 +140,15 @@ class MlflowFolder:
 
     def _known_id(self) -> str | None:
         for file in (self._id_file, self.study.outbox / "study_id"):
-            with suppress(FileNotFoundError):
-                known, *check = file.read_text(encoding="utf-8", errors="replace").split() or [""]
-                if re.fullmatch("[0-9a-f]{32}", known) and check in ([], [checksum(known)]):
-                    return known
-                fix = "restore it from a copy; without it, the study would be recorded a second time"
-                raise torn_file(file, "it is not what was written", "32 hexadecimal digits and their check", fix)
+            try:
+                known, *check = read_regular_file(file).decode(errors="replace").split() or [""]
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise _torn_id(file, str(error.strerror)) from error
+            if not re.fullmatch("[0-9a-f]{32}", known) or check not in ([], [checksum(known)]):
+                raise _torn_id(file, "it is not what was written")
+            return known
         return None
 
     def check(self) -> None:

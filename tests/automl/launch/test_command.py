@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from automl.errors import LaunchError
-from automl.launch.command import bin_directory, build_command, find_program, search_path
+from automl.errors import LaunchError, LaunchFailure
+from automl.launch.command import bin_directory, build_command, fill_command, find_program, search_path
 
 AWKWARD = Path('/results/it\'s "two" $HOME `x`\\/spec.yaml')
 
@@ -71,3 +71,11 @@ def test_the_console_scripts_of_this_environment_are_found_first() -> None:
 def test_a_missing_program_is_named_with_the_places_that_were_searched() -> None:
     with pytest.raises(LaunchError, match=r"'no-such-program' was found neither in .* nor on PATH"):
         find_program("no-such-program")
+
+
+@pytest.mark.parametrize(("template", "places"), [("train {x}", {"{x}": "a\0b"}), ("train {x} && a", {"{x}": "a\0b"})])
+def test_a_value_with_a_zero_byte_is_given_to_no_program(template: str, places: dict[str, str]) -> None:
+    with pytest.raises(LaunchError, match="zero byte") as caught:
+        fill_command(template, places)
+
+    assert caught.value.failure is LaunchFailure.COMMAND

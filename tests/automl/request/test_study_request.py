@@ -155,3 +155,33 @@ def test_launcher_and_image_stand_under_resources_or_options(tmp_path: Path) -> 
 def test_a_launcher_that_cannot_be_one_is_a_problem_of_the_file(text: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError):
         load_study_request(write(tmp_path, f"skill: toy\n{text}\n"))
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ('skill: "to\\0y"', "skill"),
+        ('program: "python train.py --x a\\0"', "program"),
+        ('skill: toy\nspec: "a\\0"', "spec"),
+        ('skill: toy\ndata: {train: "a\\0"}', "data: train"),
+        ('skill: toy\nstudies: [x, "a\\0"]', "studies: 1"),
+        ('skill: toy\nwarm_start: ["a\\0"]', "warm_start: 0"),
+        ('skill: toy\nevaluate_with: "tr\\0ue"', "evaluate_with"),
+    ],
+)
+def test_a_zero_byte_in_a_path_or_a_program_is_a_problem_of_its_place(text: str, where: str, tmp_path: Path) -> None:
+    file = tmp_path / "study.yaml"
+    file.write_text(text, encoding="utf-8")
+
+    with pytest.raises(ConfigurationError) as caught:
+        load_study_request(str(file))
+
+    assert [problem.where for problem in caught.value.problems] == [f"{file}: {where}"]
+    assert "a zero byte" in caught.value.problems[0].found
+
+
+def test_a_value_may_hold_a_zero_byte(tmp_path: Path) -> None:
+    file = tmp_path / "study.yaml"
+    file.write_text('skill: toy\nset: {x: "a\\0"}', encoding="utf-8")
+
+    assert load_study_request(str(file)).overrides == {"x": "a\0"}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from automl.errors import ConfigurationError
 from automl.storage.legacy import upgrade_log
 from automl.storage.paths import StudyPaths
 from automl.study.events import TrialEnded
@@ -91,6 +92,16 @@ def test_the_password_of_a_tracking_uri_is_not_written_to_disk(study: StudyPaths
 
 def test_the_study_id_stays_the_same_after_a_restart(study: StudyPaths) -> None:
     assert MlflowFolder(study).study_id == MlflowFolder(study).study_id
+
+
+def test_a_folder_in_place_of_the_study_id_is_refused_by_name(study: StudyPaths) -> None:
+    (study.mlflow / "study_id").mkdir(parents=True)
+
+    with pytest.raises(ConfigurationError) as caught:
+        MlflowFolder(study).check()
+
+    assert [problem.where for problem in caught.value.problems] == [str(study.mlflow / "study_id")]
+    assert "it is a folder, not a file" in caught.value.problems[0].found
 
 
 @pytest.fixture
