@@ -11,13 +11,14 @@ study.best
 
 from __future__ import annotations
 
+import contextlib
 import html
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from automl.errors import ConfigurationError, Problem, counted
+from automl.errors import ConfigurationError, InterruptedStudyError, Problem, counted
 from automl.function_program import can_continue, defaults_of, function_command, function_name, function_problems
 from automl.regular_file import followed
 from automl.request.location import RunLocation, next_study_directory
@@ -25,7 +26,7 @@ from automl.request.study_request import load_study_request, read_objective, req
 from automl.storage.study_directory import read_study
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import pandas as pd
 
@@ -140,23 +141,27 @@ class Study:
         Raises:
             AutomlError: what `automl run` would print; the directory is kept.
         """
-        trackers = _progress(is_shown=is_shown)
-        from automl.run import make_plan, run_plan  # noqa: PLC0415 - ray, optuna, mlflow
+        with _interruptible():
+            trackers = _progress(is_shown=is_shown)
+            from automl.run import make_plan, run_plan  # noqa: PLC0415 - ray, optuna, mlflow
 
-        request, place = self._asked(trials), self._place()
-        plan = make_plan(request, place)
-        directory = next_study_directory(self._results, plan.name)
-        self._directory = directory
-        place = RunLocation(results=place.results, tracking_uri=place.tracking_uri, directory=directory)
-        run_plan(request, plan, place, extra_trackers=trackers)
+            request, place = self._asked(trials), self._place()
+            plan = make_plan(request, place)
+            directory = next_study_directory(self._results, plan.name)
+            place = RunLocation(results=place.results, tracking_uri=place.tracking_uri, directory=directory)
+            try:
+                run_plan(request, plan, place, extra_trackers=trackers)
+            finally:
+                self._directory = directory if directory.is_dir() else self._directory
         return self
 
     def resume(self, trials: int | None = None, *, is_shown: bool = True) -> Study:
         """Continue a study that was interrupted; with ``trials`` it gets a new number of them."""
-        trackers = _progress(is_shown=is_shown)
-        from automl.resume import resume_study  # noqa: PLC0415 - ray, optuna, mlflow
+        with _interruptible():
+            directory, trackers = self.directory, _progress(is_shown=is_shown)
+            from automl.resume import resume_study  # noqa: PLC0415 - ray, optuna, mlflow
 
-        resume_study(self.directory, trials=trials, extra_trackers=trackers)
+            resume_study(directory, trials=trials, extra_trackers=trackers)
         return self
 
     def trials_dataframe(self) -> pd.DataFrame:
@@ -164,18 +169,19 @@ class Study:
         import pandas as pd  # noqa: PLC0415 - half a second
 
         result = self._result()
+        metric = result.objective.metric
         rows = [
             {
                 "trial": trial.number,
                 "state": trial.state.value,
-                result.objective.metric: trial.values.get(result.objective.metric),
+                metric: trial.values.get(metric),
                 "epoch": trial.best_epoch,
                 "seconds": round(trial.elapsed_s, 3),
                 **trial.assignment,
             }
             for trial in result.trials
         ]
-        return pd.DataFrame(rows)
+        return pd.DataFrame(rows or None, columns=None if rows else ["trial", "state", metric, "epoch", "seconds"])
 
     def curves(self) -> pd.DataFrame:
         """Return a row for each epoch of each trial: trial, epoch (from 0), and the objective."""
@@ -305,6 +311,15 @@ def _metric_of(objective: str) -> str:
     except ValueError as error:
         expected, fix = "a metric and maximize or minimize", "write e.g. val_acc maximize"
         raise _unusable("objective", str(error), expected, fix) from error
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Raise an interrupt before the first trial as one of a study; later ones are `run_plan`'s."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise InterruptedStudyError(InterruptedStudyError.EARLY) from error
 
 
 def _progress(*, is_shown: bool) -> tuple[Tracker, ...]:

@@ -144,6 +144,8 @@ class InterruptedStudyError(AutomlError):
     """A signal ended the study; the directory can be resumed."""
 
     exit_status = 130
+    EARLY: ClassVar[str] = "interrupted; nothing is lost that was written"
+    """What is said where no study is known yet."""
 
 
 def counted(number: int, noun: str) -> str:

@@ -174,7 +174,7 @@ def _failure(error: BaseException) -> tuple[AutomlError, str]:
         context = error.ctx if isinstance(error, click.UsageError) else None
         hint = f"\n\nSee '{context.command_path} --help'." if context else ""
         return ConfigurationError(error.format_message()), hint
-    return InterruptedStudyError("interrupted; nothing is lost that was written"), ""
+    return InterruptedStudyError(InterruptedStudyError.EARLY), ""
 
 
 @contextlib.contextmanager

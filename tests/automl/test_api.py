@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import automl
-from automl.errors import ConfigurationError
+from automl import run
+from automl.errors import ConfigurationError, InterruptedStudyError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,6 +45,22 @@ def test_what_is_wrong_is_raised_as_the_command_line_prints_it(tmp_path: Path) -
         study(tmp_path).best  # noqa: B018 - it raises
     with pytest.raises(ConfigurationError, match="no readable"):
         automl.load(tmp_path)
+
+
+def test_a_study_that_is_interrupted_before_it_begins_can_be_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "run_plan", interrupt)
+    mine = study(tmp_path)
+
+    with pytest.raises(InterruptedStudyError, match="nothing is lost"):
+        mine.run(is_shown=False)
+
+    with pytest.raises(ConfigurationError, match="call run"):
+        mine.resume(is_shown=False)
 
 
 def test_a_ready_study_has_its_own_settings() -> None:

@@ -88,11 +88,12 @@ def ray_session(resources: Resources, address: str | None) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def uninterrupted(importing: threading.Thread) -> Iterator[None]:
-    """Defer Ctrl-C and SIGTERM until Ray's start and an import in another thread are over.
+def uninterrupted(importing: threading.Thread | None = None) -> Iterator[None]:
+    """Defer Ctrl-C and SIGTERM until what Ray does here, and an import of it in another thread, are over.
 
-    A process that ends during either crashes in Ray's own code (status 139), and two threads inside Ray's circular
-    imports would see a partial module.
+    A process that ends during its start crashes in Ray's own code (status 139), and two threads inside Ray's circular
+    imports would see a partial module. A half-made import of Ray stays half-made: no study of a notebook could start
+    or resume until its kernel is restarted.
     """
     interrupts: list[int] = []
     deferred = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
@@ -100,7 +101,8 @@ def uninterrupted(importing: threading.Thread) -> Iterator[None]:
     try:
         yield
     finally:
-        importing.join()
+        if importing is not None:
+            importing.join()
         for number, handler in before.items():
             signal.signal(number, handler)
     if interrupts:
@@ -133,7 +135,8 @@ def quiet_ray(settings: Mapping[str, str] = MappingProxyType({})) -> Iterator[No
     before = {name: os.environ[name] for name in settings if name in os.environ}
     os.environ.update(settings)
     try:
-        import ray  # noqa: F401, PLC0415
+        with uninterrupted():
+            import ray  # noqa: F401, PLC0415
 
         for name in _LOGGERS:
             logging.getLogger(name).setLevel(logging.CRITICAL)

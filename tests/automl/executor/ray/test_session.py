@@ -15,7 +15,7 @@ import ray
 from automl.errors import LaunchError
 from automl.executor.ray import folders
 from automl.executor.ray.private_names import ray_is_alive
-from automl.executor.ray.session import check_fit, ray_session, remove_leftovers, uninterrupted
+from automl.executor.ray.session import check_fit, quiet_ray, ray_session, remove_leftovers, uninterrupted
 from automl.study.model import Resources
 
 if TYPE_CHECKING:
@@ -126,3 +126,15 @@ def test_an_interrupt_counts_when_the_start_and_the_import_are_over(number: sign
 
     assert over == ["start", "import"]
     assert signal.getsignal(number) is before
+
+
+def test_an_interrupt_leaves_no_half_of_ray_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = "import signal\nsignal.raise_signal(signal.SIGINT)\nis_whole = True\n"
+    (tmp_path / "ray.py").write_text(source, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "ray")
+
+    with pytest.raises(KeyboardInterrupt), quiet_ray():
+        pytest.fail("the interrupt was forgotten")
+
+    assert vars(sys.modules["ray"])["is_whole"]
