@@ -62,7 +62,10 @@ def make_plan(request: StudyRequest, place: RunLocation) -> StudyPlan:
         ConfigurationError: skill, study, spec, space or resources cannot be used; with every problem.
     """
     skill = find_skill(request.skill, request.program)
-    request, parsed, notes = apply_request_text(with_prepared_paths(request, place.results), skill)
+    machine = None if place.ray_address else detect_machine()
+    request, parsed, notes = apply_request_text(
+        with_prepared_paths(request, place.results), skill, all_gpus=len(machine.gpus) if machine else None
+    )
     inputs = resolve_inputs(request, skill)
     decision = decide(
         requested=request.policy,
@@ -81,7 +84,7 @@ def make_plan(request: StudyRequest, place: RunLocation) -> StudyPlan:
         launch=choose_launch(request, inputs.skill, TRAIN),
     )
     try:
-        plan = plan_study(request, parts, None if place.ray_address else detect_machine())
+        plan = plan_study(request, parts, machine)
     except ConfigurationError as error:
         raise explain_gpus(error, notes) from error
     plan = filling_cluster(plan, request, place.ray_address) if place.ray_address else plan

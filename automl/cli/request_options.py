@@ -336,6 +336,7 @@ def _request(options: dict[str, Any]) -> StudyRequest:
         changes["policy"] = "off" if options["policy"] == "off" else "on"
     if "metric" in changes and changes["metric"] != request.metric:
         changes.setdefault("direction", None)  # the study file's direction belongs to its own metric
+    given = [name for name, said in (("data", data), ("overrides", settings), ("search", options["search"])) if said]
     request = request.with_settings(
         **changes,
         data={**request.data, **data},
@@ -343,7 +344,7 @@ def _request(options: dict[str, Any]) -> StudyRequest:
         search=(*request.search, *options["search"]),
         options={**request.options, **named},
         require_search=bool(options.get("require_search")),
-        explicit=tuple(sorted([*changes, *(["data"] if data else []), *(f"options.{name}" for name in named)])),
+        explicit=tuple(sorted([*changes, *given, *(f"options.{name}" for name in named)])),
     )
     if problems:
         problems += _further_problems(request, results_root(options["results"]))

@@ -37,7 +37,7 @@ from automl.preflight.record import record_findings
 from automl.preflight.software import credential_findings, socket_finding, version_finding
 from automl.preflight.trainer_check import DEPTH_DATA, check_depth_data
 from automl.preflight.weights import check_weights, named_weights
-from automl.request.apply_text import request_problems
+from automl.request.apply_text import apply_request_text, request_problems
 from automl.spec.build import override_problems
 from automl.spec.inputs import pending_downloads
 from automl.study.launch_plan import LauncherKind
@@ -103,9 +103,8 @@ def examine(
         earlier=earlier_trials(plan, location.results),
         is_quick=is_quick,
     )
-    wrong = override_problems(
-        plan.skill, plan.action, request.overrides, template=Path(request.spec) if request.spec else None
-    )
+    overrides = apply_request_text(request, plan.skill, all_gpus=1)[0].overrides
+    wrong = override_problems(plan.skill, plan.action, overrides, template=Path(request.spec) if request.spec else None)
     asked = [from_problem(problem) for problem in (*request_problems(request, plan.skill), *wrong)]
     has_data = run.pending is None or any(Path(file).exists() for file in run.data.values())
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="check data") as pool:

@@ -23,6 +23,10 @@ _READ = {
     "capital": "(?-i:[A-Z][a-z]+)",
     "digits": r"(?P<n>\d+)",
     "name": r"(?P<n>\w+)",
+    "real": r"(?:\d+(?:\.\d+)?(?:e-?\d+)?|\.\d+)",
+    # What a file of weights is called is no data.
+    "paren": r"[()]",
+    "path": r"(?P<n>(?:~|\.\.?)?(?:/[\w.@+-]+)+/?(?<![.])(?<!\.ckpt)(?<!\.pth)(?<!\.pt)(?<!\.onnx))",
     "word": WORDS,
 }
 
@@ -84,6 +88,12 @@ def _kind(kind: str) -> re.Pattern[str]:
 def is_of_kind(word: str, kinds: tuple[str, ...]) -> bool:
     """Return whether a word is of one of the kinds under ``questions``."""
     return any(_kind(kind).fullmatch(word) for kind in kinds)
+
+
+@functools.cache
+def listed(name: str) -> re.Pattern[str]:
+    """Return the expression of a list under ``words``."""
+    return re.compile(_pattern(f"{{{name}}}", _READ), re.IGNORECASE)
 
 
 def _setting(key: str) -> tuple[str, str, str]:

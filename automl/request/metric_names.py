@@ -9,14 +9,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _DIRECTIONS = {
-    **dict.fromkeys(("hi", "la", "ma", "in", "ra"), "maximize"),
-    **dict.fromkeys(("lo", "sm", "mi", "re", "de"), "minimize"),
-    ">": "maximize",
-    ">=": "maximize",
-    "<": "minimize",
-    "<=": "minimize",
+    "maximize": ("hi", "la", "ma", "in", "ra", ">", "ab", "ov", "at l"),
+    "minimize": ("lo", "sm", "mi", "re", "de", "<", "bel", "un", "at m"),
 }
-"""First letters of the word before a metric -> the direction that it means."""
+"""Direction -> how the words beside a metric begin that mean it."""
 _SPOKEN = {
     "delta 1": "d1",
     "delta 2": "d2",
@@ -47,7 +43,9 @@ def metric_named(match: re.Match[str], metrics: Mapping[str, str]) -> str | None
     name = next(iter([*exact, *of_validation, *fitting]))
     if groups.get("val") and name.startswith(("test", "train")):
         return None
-    return name if _DIRECTIONS.get((groups.get("how") or "")[:2].lower(), metrics[name]) == metrics[name] else None
+    how = (groups.get("how") or "").lower()
+    meant = {direction for direction, begins in _DIRECTIONS.items() if how.startswith(begins)}
+    return name if not meant or metrics[name] in meant else None
 
 
 def _tail(name: str) -> str:

@@ -29,7 +29,7 @@ _BELOW_100 = rf"(?:(?:{'|'.join(_TENS)})[\s-](?:{'|'.join(list(_VALUES)[1:10])})
 _HUNDREDS = rf"(?:an?|{'|'.join(list(_VALUES)[1:10])})\s+hundred(?:\s+(?:and\s+)?{_BELOW_100})?(?!\w)"
 COUNT = rf"(?:{_DIGITS}(?:\s?k(?![a-z]))?|{_HUNDREDS}|{_BELOW_100})"
 """Regular expression of one number, without groups; digits or words."""
-_UNIT = r"(?:hours?|hrs?|h|minutes?|mins?|seconds?|secs?|s|days?|weeks?)(?![a-z])"
+_UNIT = r"(?:hours?|hrs?|h(?!\s?[12]00s?\b)|minutes?|mins?|seconds?|secs?|s|days?|weeks?)(?![a-z])"
 _GAP = r"(?:(?<=\d)[\s-]*|[\s-]+)"
 # "3d" and "80 m" are no times; `1h30` is: what follows hours without a unit is minutes.
 DURATION = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -93,9 +92,7 @@ def _of_policy(policy: str | None, values: Mapping[str, Any]) -> Iterator[tuple[
 
 def _of_gpus(values: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
     each, gpus, jobs = (values.get(name) for name in ("gpus_per_trial", "gpus", "jobs"))
-    if gpus == math.inf and (jobs or values.get("trials") == 1 or values.get("policy") == "off"):
-        yield ("gpus",), "say how many GPUs there are: all of them cannot be shared out without their number"
-    elif each == 0:
+    if each == 0:
         advice = "say either the CPU or GPUs: --gpus-per-trial 0 is the CPU"
         yield from ((("gpus_per_trial", name), advice) for name in ("gpus", "gpu_hours") if name in values)
     elif each and gpus and jobs and jobs * each > gpus:

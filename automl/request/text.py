@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from automl.duration import format_duration
-from automl.request.grammar import NO_NAME, forms, is_of_kind
+from automl.request.grammar import NO_NAME, forms, is_of_kind, listed
 from automl.request.metric_names import metric_named, spoken_names
 from automl.request.numbers import is_one_duration, read_duration_s, read_number
 from automl.request.questions import Phrase, Question, advice_on, contradictions, words_of
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 Value = float | str
 
 _LONGEST = 4000
-_AMOUNTS = {"trials", "time_s", "trial_time_limit_s", "gpu_hours", "gpus", "gpus_per_trial", "jobs"}
+_AMOUNTS = {"trials", "epochs", "time_s", "trial_time_limit_s", "gpu_hours", "gpus", "gpus_per_trial", "jobs"}
+_OF_A_TRIAL, _OF_ALL = {"gpus_per_trial", "trial_time_limit_s"}, {"time_s", "gpus", "gpu_hours"}
 _SPACE = re.compile(r"[^\S\n]+")
 _BREAK = re.compile(r"[,;:!?()\n]|[/](?=\s)|[.](?=\s|$)|[-*\u2022](?=\s)")
 _WORD = re.compile(r"[^\s,;:!?()]*[^\s,;:!?().]|\S")
@@ -107,6 +108,9 @@ def parse_request(text: str, *, metrics: Mapping[str, str], names: tuple[str, ..
             if values.setdefault(item.name, item.value) != item.value:
                 questions.append(Question(text=f"{phrases[item.name].text} ... {item.text}", setting=item.name))
             phrases.setdefault(item.name, Phrase(item.text, meaning_of(item.name, item.value, metrics)))
+    if "others" in phrases and "search" not in values:
+        questions.append(Question(text=phrases["others"].text, unread=(phrases["others"].text,)))
+    values.pop("others", None), phrases.pop("others", None)
     questions += _of_size(plain, values)
     questions += _of_search(values, phrases)
     policy: Any = values.pop("policy", None)
@@ -122,7 +126,11 @@ def _of_size(text: str, values: Mapping[str, Value]) -> Iterator[Question]:
 
 def _of_search(values: dict[str, Value], phrases: dict[str, Phrase]) -> Iterator[Question]:
     """Add that a search is asked for where its limits are given; yield a question where the text says otherwise."""
-    limits = [phrase.text for name, phrase in phrases.items() if name != "policy" and _SEARCH.search(phrase.text)]
+    limits = [
+        phrase.text
+        for name, phrase in phrases.items()
+        if name == "search" or (name != "policy" and _SEARCH.search(phrase.text))
+    ]
     if limits and values.setdefault("policy", "on") == "off":
         yield Question(text=f"{phrases['policy'].text} ... {limits[0]}", setting="policy")
     elif limits:
@@ -154,7 +162,7 @@ def _scan(text: str, known: Sequence[Form], metrics: Mapping[str, str]) -> Itera
 def _clauses(text: str, known: Sequence[Form], metrics: Mapping[str, str]) -> Iterator[list[_Item]]:
     """Yield what stands between two breaks; one that only describes the task is left out."""
     clause: list[_Item] = []
-    amount, is_polite = "", False
+    amount, before, is_polite = "", "", False
     plain = [form for form in known if form.name not in {"context", "noun"}]
     for item in itertools.chain(_scan(text, plain, metrics), (_Item("break", len(text), "."),)):
         if item.name != "break":
@@ -165,9 +173,9 @@ def _clauses(text: str, known: Sequence[Form], metrics: Mapping[str, str]) -> It
         is_setting = any(one.value is not None for one in clause)
         said = text[clause[0].start : item.start] if clause else ""
         if is_asked or is_setting or not _describes(said, list(_scan(said, known, metrics))):
-            yield [*_in_context(clause, amount), *([replace(item, name="unread")] if is_asked else [])]
-        amount = next((one.name for one in reversed(clause) if one.name in _AMOUNTS), amount)
-        clause, is_polite = [], is_polite and item.text not in {".", "!", "?"}
+            yield [*_in_context(clause, amount, before), *([replace(item, name="unread")] if is_asked else [])]
+        amount = next((one.name for one in reversed(clause) if one.name in _AMOUNTS - {"epochs"}), amount)
+        clause, before, is_polite = [], item.text.lower(), is_polite and item.text not in {".", "!", "?"}
 
 
 def _describes(said: str, items: list[_Item]) -> bool:
@@ -178,18 +186,27 @@ def _describes(said: str, items: list[_Item]) -> bool:
     return not names & _UNREAD and (is_sentence or "noun" not in names)
 
 
-def _in_context(clause: list[_Item], amount: str) -> Iterator[_Item]:
-    """Yield the items of a clause, as unread what a word before it may change; ``amount`` is the last one before."""
+def _in_context(clause: list[_Item], amount: str, before: str) -> Iterator[_Item]:
+    """Yield the items of a clause, as unread what a word before it may change.
+
+    ``amount`` is the last one before the clause, and ``before`` the break between.
+    """
     last, between, is_alone = "", "", False
     for item in clause:
         is_unread = (item.place == "only" and len(clause) > 1) or (
             is_alone and item.name not in _AFTER_ALONE and not _KEY.search(item.text)
         )
         if item.name in _AMOUNTS:
-            is_each = _BARE_EACH.fullmatch(item.text) and amount not in {"", "trials", "jobs"}
+            is_each = (
+                item.name != "epochs" and bool(_BARE_EACH.fullmatch(item.text)) and amount not in {"", "trials", "jobs"}
+            )
             is_share = _BARE_SHARE.fullmatch(item.text) and item.name == "gpus_per_trial" and amount != "gpus"
+            # "each trial gets 2 GPUs and 30 minutes"
+            is_each |= (
+                before == "and" and amount in _OF_A_TRIAL and item.name in _OF_ALL and not _TOTAL.search(item.text)
+            )
             is_unread |= bool(is_each or is_share or (last and _is_rate(last, between, item)))
-            amount, last, between = item.name, item.name, ""
+            amount, last, between = amount if item.name == "epochs" else item.name, item.name, ""
         else:
             between += f"{item.text} "
         yield replace(item, name="unread", value=None) if is_unread else item
@@ -210,7 +227,7 @@ def _value(name: str, fixed: str, match: re.Match[str], metrics: Mapping[str, st
     if name == "target" and metric_named(match, metrics) is None:
         return None
     if fixed:
-        return fixed if name in {"policy", "warm_start"} else float(fixed)
+        return fixed if name in {"policy", "warm_start", "sampler"} else float(fixed)
     return _READ[name](match) if name in _READ else None
 
 
@@ -236,15 +253,38 @@ def _limit(match: re.Match[str]) -> Value | None:
     return seconds if seconds >= 5 else None  # noqa: PLR2004 - "a second" try is no limit
 
 
+def _searched(match: re.Match[str]) -> Value:
+    """Return the items of `--search`, by a short name of a skill or as a pattern."""
+    text, found = match["n"].lower(), list(listed("tunable").finditer(match["n"]))
+    items = []
+    for one, end in zip(found, [*(part.start() for part in found[1:]), len(text)], strict=True):
+        said = text[one.end() : end]
+        numbers = listed("real").findall(said)
+        is_range = re.search(r"\b(?:between|to)\b|\.\.|\d\s?-\s?\d", said)
+        shown = f"={'..'.join(sorted(numbers, key=float))}" if is_range else f"={{{','.join(numbers)}}}"
+        log = ":log" if is_range and "log" in text else ""
+        items.append(_short_name(one[0]) + (shown + log if numbers else ""))
+    return "; ".join(items)
+
+
+_SPOKEN = {"lr": "learning_rate", "b": "batch_size", "bs": "batch_size", "wd": "weight_decay"}
+
+
+def _short_name(spoken: str) -> str:
+    name = re.sub(r"[-_\s]+", "_", spoken.lower()).removesuffix("s")
+    return _SPOKEN.get(name, name)
+
+
 _READ: dict[str, Callable[[re.Match[str]], Value | None]] = {
-    **dict.fromkeys(("trials", "gpus", "jobs", "patience_trials", "replicates"), _count),
+    **dict.fromkeys(("trials", "gpus", "jobs", "patience_trials", "replicates", "epochs", "batch_size"), _count),
     "time_s": _limit,
     "trial_time_limit_s": _limit_each,
-    **dict.fromkeys(("sampler", "scheduler", "metric"), lambda match: match["n"].lower()),
+    **dict.fromkeys(("train_data", "val_data"), lambda match: match["n"]),
+    **dict.fromkeys(("sampler", "scheduler", "metric"), lambda match: match["n"].lower().replace("cma-es", "cmaes")),
+    **dict.fromkeys(("target", "seed", "learning_rate"), lambda match: float(match["n"])),
+    "search": _searched,
     "gpus_per_trial": _share,
     "gpu_hours": lambda match: read_number(match["n"]) or None,
-    "target": lambda match: float(match["n"]),
-    "seed": lambda match: float(match["n"]),
 }
 """Setting -> its value in a match."""
 

@@ -106,13 +106,11 @@ PLAIN: dict[str, tuple[str | None, dict[str, Any]]] = {
     "Train the network once on my basement scans": ("off", {}),
 }
 """Sentence -> policy and settings; one that names neither says nothing about them."""
-STOPPED = """for 12 epochs|epochs: 20|train 5 epochs, 10 trials
-    |use the TPE algorithm|use bayesian optimization|with hyperband
-    |set lr to 1e-4|learning rate between 1e-6 and 1e-3|batch size of 16|batch 16|weight decay 0.01
+STOPPED = """for 12 iterations|batch 16|weight decay 0.01
     |use a cosine schedule|with AdamW|crop size 518|image size 224x224|use bf16|mixed precision|encoder vits
     |vit-large backbone|freeze the encoder|use the small model|warmup of 2 epochs|early stopping|dropout 0.1
-    |three seeds|repeat the best trial 3 times|search only lr and weight decay|don't touch the learning rate
-    |keep the batch size fixed|tune lr only|vary the crop size|use 8 workers|on 2 nodes|with 64 GB of memory
+    |three seeds|repeat the best trial 3 times|don't touch the learning rate
+    |keep the batch size fixed|vary the crop size|use 8 workers|on 2 nodes|with 64 GB of memory
     |start from vits.pth|resume from the last checkpoint|export to onnx afterwards|send me a mail|name it kitchen-1
     |save to /data/out|use docker|in a container|metric: val/foo|maximise accuracy|memory below 40 GB
     |latency under 10 ms|use ranger|train longer|a bigger batch|smaller learning rate|lower the lr
@@ -157,7 +155,6 @@ STOPPED = """for 12 epochs|epochs: 20|train 5 epochs, 10 trials
     |20 trials but 30 if there is time|time: 2|gpu: yes|minimise d1|maximise abs rel
     |best d1 but also abs rel|best of d1 and rmse|not d1 but rmse|ignore d1|anything but d1|worst d1
     |maximize rmse|minimize val/d1|best possible everything|seed 3 or 4|seed three|random seed|any seed|sampler tpe
-    |Please run a search over the learning rates for 2 hours
     |no GPU limit, 20 trials|Use AutoML without a GPU limit|use the CPU time
     |without any GPU budget, tune the hyperparameters|use AutoML with the vits model|train with a frozen network
     |use AutoML with a mixed precision model|I want to go with an untuned model|train my model using SGD network

@@ -184,11 +184,10 @@ POLICY_QUESTIONS = """do not turn off AutoML|never skip the HPO|don't disable Au
     |solo entrenar|no uses AutoML|senza ricerca|addestra soltanto
     |niet zoeken|geen AutoML|\u4e0d\u8981\u641c\u7d22|AutoML\u3092\u4f7f\u308f\u306a\u3044\u3067
     |\u0431\u0435\u0437 \u043f\u043e\u0438\u0441\u043a\u0430|sem busca, apenas treinar"""
-VALUE_QUESTIONS = """at least two hours|0 trials|2.5 trials|-5 trials|every 2 hours|GPU 3|8 gpus per node|10 epochs
-    |train for 50 epochs|stop after 5 epochs without improvement|best d1 and lowest rmse|lowest d1|a few trials
-    |use sampler tpe|20 trials of 5 epochs each|use 2 nodes|2 hours per GPU|1 GPU hour per trial|2 trials / hour
-    |20 trails|twnety trials 5|overnight|until 5pm|batch size 8|lr between 1e-5 and 1e-3
-    |tune the batch size|tune only the learning rate|between 10 and 20 trials
+VALUE_QUESTIONS = """at least two hours|0 trials|2.5 trials|-5 trials|every 2 hours|GPU 3|8 gpus per node
+    |stop after 5 epochs without improvement|best d1 and lowest rmse|lowest d1|a few trials
+    |use sampler tpe|use 2 nodes|2 hours per GPU|1 GPU hour per trial|2 trials / hour
+    |20 trails|twnety trials 5|overnight|until 5pm|between 10 and 20 trials
     |5-10 trials|a couple of hours|use half the GPUs|twenty trials, thirty trials
     |4 nodes with 8 GPUs each|max depth 80 m|no time limit of 2 hours|target 0.9|unlimited time|resolution of 518
     |not 20 trials but 10|instead of 20 trials 10|weight decay 0.1|two hourss"""
@@ -296,8 +295,7 @@ NOT_TOGETHER = """4 GPUs, 8 GPUs per trial|Use 4 GPUs. Use 2 GPUs per trial. Run
     |1 hour and 2 hours|2 days, 1 day|2 hours 2 hours|30 minutes, 2 hours|3 hours, 30 minutes at most|2 days, 10 hours
     |2 hours and 30 minutes per trial|40 trials in parallel on 4 GPUs|32 trials in parallel|20 trials in parallel
     |8 trials in parallel on 4 GPUs|4 GPUs, 20 trials at once
-    |all GPUs, 4 at once|one trial on all GPUs|No AutoML. The search should take at most 2 hours.
-    |no AutoML, all GPUs"""
+    |No AutoML. The search should take at most 2 hours."""
 TOTAL_AND_EACH = {
     "2 hours, 30 minutes per trial": {"time_s": 7200, "trial_time_limit_s": 1800},
     "1 day, 2 hours per trial": {"time_s": 86400, "trial_time_limit_s": 7200},
