@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 TOY = """--set train.num_epochs=0|--set train.optim.lr=-1|--set train.optim.momentum=2|--set foo=3|--set foo.bar=3
     |--set train.optim.nesterov=true|--set dataset.batch_size=0|--set model.hidden_units=many|--set train.optim.lrr=1
     |--set train.optim.lr_scheduler=step|--set train.optim=3|--set train.optim.lr.x=1|--set a..b=1|--set lr|--set =3
-    |--set train.num_epochs=0 --set foo=3 --request 5_epochs|--set train.resume_training_checkpoint_path=/no/such.pth
+    |--set train.num_epochs=0 --set foo=3 --request 5_iterations|--set train.resume_training_checkpoint_path=/no/such.pth
     |--data train=/no/such.txt|--data train|--data test=/no/such.txt
     |--spec /no/such.yaml|--spec broken.yaml|--spec list.yaml|--spec epochs.yaml|--spec rate.yaml
     |--spec nan.yaml --policy off|--spec unknown.yaml|--set +train.foo=.nan|--set +train.foo=[1,-.inf]
@@ -28,7 +28,7 @@ TOY = """--set train.num_epochs=0|--set train.optim.lr=-1|--set train.optim.mome
     |--constraint memory|--constraint memory<=much|--sampler nosuch|--scheduler nosuch|--scheduler asha --option eta=0
     |--scheduler asha --option grace_epochs=99|--option nosuch=3|--option trial_time_limit_s=-1|--option grace_epochs
     |--gpus-per-trial 64|--jobs 0|--trials 0|--trials many|--time soon|--seed -1|--policy maybe|--target nan
-    |--request we_would_rather_not_tune|--request 5_epochs|--request 20_trials,_thirty_trials|--request 640_GPUs
+    |--request we_would_rather_not_tune|--request 5_iterations|--request 20_trials,_thirty_trials|--request 640_GPUs
     |--launcher docker|--launcher nosuch|--warm-start nosuch|--warm-start nosuch --no-warm-start
     |--results file/results|--require-search --policy off
     |--replicates -1|--replicates some|--replicates auto --trials 9"""

@@ -89,12 +89,12 @@ def test_sampler_rule_and_options_are_checked_together() -> None:
 
 
 def test_an_explicit_policy_decides_what_the_words_leave_open() -> None:
-    request = REQUEST.with_settings(request_text="I'd rather not tune; 5 epochs")
+    request = REQUEST.with_settings(request_text="I'd rather not tune; 5 iterations")
     skill = load_skill(request.skill)
 
     assert [problem.found.partition(" is not")[0] for problem in request_problems(request, skill)] == [
         '"I\'d rather not tune"',
-        '"5 epochs"',
+        '"5 iterations"',
     ]
     assert len(request_problems(request.with_settings(policy="on"), skill)) == 1
 

@@ -19,11 +19,11 @@ def test_a_request_that_may_be_against_a_search_stops_the_run(
 ) -> None:
     arguments = ["run", "toy/quick", "--yes", "--results", str(tmp_path), "--request"]
 
-    assert run_command_line([*arguments, "I'd rather not tune, 10 epochs"]) == 2
+    assert run_command_line([*arguments, "I'd rather not tune, 10 iterations"]) == 2
     shown = capsys.readouterr().err
     assert "--policy on" in shown
     assert "--policy off" in shown
-    assert "10 epochs" in shown
+    assert "10 iterations" in shown
     assert list(tmp_path.iterdir()) == []
 
 
