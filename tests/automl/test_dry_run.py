@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 TOY = """--set train.num_epochs=0|--set train.optim.lr=-1|--set train.optim.momentum=2|--set foo=3|--set foo.bar=3
     |--set train.optim.nesterov=true|--set dataset.batch_size=0|--set model.hidden_units=many|--set train.optim.lrr=1
     |--set train.optim.lr_scheduler=step|--set train.optim=3|--set train.optim.lr.x=1|--set a..b=1|--set lr|--set =3
-    |--set train.num_epochs=0 --set foo=3 --request 5_iterations|--set train.resume_training_checkpoint_path=/no/such.pth
+    |--set train.num_epochs=0 --set foo=3 --request 5_iterations
+    |--set train.resume_training_checkpoint_path=/no/such.pth
     |--data train=/no/such.txt|--data train|--data test=/no/such.txt
     |--spec /no/such.yaml|--spec broken.yaml|--spec list.yaml|--spec epochs.yaml|--spec rate.yaml
     |--spec nan.yaml --policy off|--spec unknown.yaml|--set +train.foo=.nan|--set +train.foo=[1,-.inf]
