@@ -103,7 +103,7 @@ def find_earlier_studies(
         ConfigurationError: a named place cannot be read; with every problem.
     """
     studies = EarlierStudies()
-    sources = [*_of_folder(place.results), *_of_places(named)]
+    sources = [*_of_folder(place.results), *_of_places(named, studies.refused)]
     repeated = [source for source in sources if _is_repeated(source, plan, named)]
     if repeated:
         studies.original = min(repeated, key=lambda source: source.history.name).plan
@@ -139,11 +139,18 @@ def _take(source: Source, plan: StudyPlan, studies: EarlierStudies) -> None:
         studies.found.append((history, source.kind))
 
 
-def _of_folder(results: Path, *, is_named: bool = False) -> Iterator[Source]:
-    """Yield the studies of a results folder that can be read; the folder need not exist."""
+def _of_folder(results: Path, refused: dict[str, str] | None = None) -> Iterator[Source]:
+    """Yield the studies of a results folder, which need not exist.
+
+    Those that cannot be read are named in ``refused`` where the user has named the folder; else they may be those that
+    are being written, or of another program.
+    """
     for paths in find_studies(results):
-        with contextlib.suppress(ConfigurationError, OSError):  # one that is being written, or of another program
-            yield _of_directory(paths, is_named=is_named)
+        try:
+            yield _of_directory(paths, is_named=refused is not None)
+        except (ConfigurationError, OSError) as error:
+            if refused is not None:
+                refused[paths.root.name] = f"it cannot be read: {why_unreadable(paths.root, error)}"
 
 
 def _of_directory(paths: StudyPaths, *, is_named: bool) -> Source:
@@ -152,8 +159,8 @@ def _of_directory(paths: StudyPaths, *, is_named: bool) -> Source:
     return Source(history, lambda: read_history(root), is_named=is_named, root=root, plan=stored)
 
 
-def _of_places(named: Sequence[str]) -> list[Source]:
-    """Return the studies of the places that the user has named.
+def _of_places(named: Sequence[str], refused: dict[str, str]) -> list[Source]:
+    """Return the studies of the places that the user has named; those in ``refused`` cannot be read.
 
     Raises:
         ConfigurationError: a place is not there, or has nothing that can be read; with every problem.
@@ -163,7 +170,7 @@ def _of_places(named: Sequence[str]) -> list[Source]:
     for name in named:
         path = Path(name)
         try:
-            found = list(_of_place(path))
+            found = list(_of_place(path, refused))
         except (ConfigurationError, OSError) as error:
             problems.append(_problem(name, why_unreadable(path, error)))
             continue
@@ -175,11 +182,11 @@ def _of_places(named: Sequence[str]) -> list[Source]:
     return sources
 
 
-def _of_place(path: Path) -> Iterator[Source]:
+def _of_place(path: Path, refused: dict[str, str]) -> Iterator[Source]:
     if StudyPaths(path).plan_file.is_file():
         yield _of_directory(StudyPaths(path), is_named=True)
     elif path.is_dir():
-        yield from _of_folder(path, is_named=True)
+        yield from _of_folder(path, refused)
         for file in sorted(path.glob("*.json")):
             yield from _of_file(file) if is_history(file) else ()
     else:

@@ -146,7 +146,8 @@ def described(
     """
     used = [f"{s.name}{f' on {s.data}' if s.data else ''} ({counted(len(s.trials), 'trial')})" for s in earlier]
     if used:
-        return (f"it learns from earlier studies: {', '.join(used)} (--no-warm-start: from none)",)
+        which = "it learns from earlier studies as far as their values follow a pattern"
+        return (f"{which}: {', '.join(used)} (--no-warm-start: from none)",)
     points = [str(o) for o in origins if o.kind in _SHOWN_ORIGINS]
     if points:
         unless = "neither" if points[1:] else "not"

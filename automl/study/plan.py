@@ -106,7 +106,7 @@ def plan_study(request: StudyRequest, parts: StudyParts, machine: Machine | None
 
 def _without_effect(request: StudyRequest) -> list[str]:
     """Return a note on the settings of a search that the user gives where training runs once."""
-    of_search = {"trials", "sampler", "scheduler", "replicates", "objective_per"}
+    of_search = {"trials", "sampler", "scheduler", "replicates", "objective_per", "studies", "warm_start"}
     names = {"search"} | (of_search if request.source is None else of_search & set(request.explicit))
     given = [name for name in sorted(names) if getattr(request, name) not in {None, (), 1}]
     options = ", ".join(f"--{name.replace('_', '-')}" for name in given)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import optuna
 from optuna.trial import TrialState as OptunaState
 
+from automl.request.policy import Route
 from automl.samplers.distributions import distribution_of
 from automl.samplers.registry import make_searcher
 from automl.samplers.searcher import Searcher
@@ -52,6 +53,7 @@ class Ours(Method):
         objectives = (Objective(metric="value", direction=Direction.MAXIMIZE),)
         plan: Any = SimpleNamespace(
             name="benchmark",
+            route=Route.TUNE,
             space=space,
             seed=seed,
             sampler=sampler,

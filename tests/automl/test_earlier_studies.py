@@ -198,7 +198,7 @@ def test_a_study_whose_log_cannot_be_opened_is_reported_with_the_others_and_pass
         named_points(PLAN, ["closed", "nowhere"], tmp_path)
 
     assert [p.where for p in caught.value.problems] == ["--warm-start closed", "--warm-start nowhere"]
-    assert f"{log}: a file that cannot be read (it is a folder)" in caught.value.problems[0].found
+    assert f"{log}: a file that cannot be read (it is a folder, not a file)" in caught.value.problems[0].found
     assert "no readable plan.json" in caught.value.problems[1].found
     assert rates(tmp_path) == []
 

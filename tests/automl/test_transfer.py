@@ -71,7 +71,7 @@ def test_a_plan_keeps_what_two_or_more_earlier_studies_measured_and_names_them(t
     assert plan.earlier[0].trials[-1].value is None
     assert len(plan.first_trials) == 1
     sentence = plan.reasons[-1]
-    assert sentence.startswith("it learns from earlier studies: ")
+    assert sentence.startswith("it learns from earlier studies as far as their values follow a pattern: ")
     assert all(f"room{seed}" in sentence for seed in (1, 2, 3))
     assert "room1 (8 trials)" in sentence
     assert "--no-warm-start" in sentence
@@ -294,6 +294,17 @@ def test_every_named_place_that_cannot_be_read_is_a_problem(tmp_path: Path) -> N
     assert [problem.where for problem in caught.value.problems] == [f"--studies {place}" for place in places]
 
 
+def test_a_study_of_a_named_folder_that_cannot_be_read_is_named_beside_the_others(tmp_path: Path) -> None:
+    for seed in (1, 2, 3):
+        write_study(tmp_path / "team", f"room{seed}", seed=seed)
+    (tmp_path / "team" / "room3" / "plan.json").write_text("{", encoding="utf-8")
+
+    plan = make_plan(REQUEST.with_settings(studies=(str(tmp_path / "team"),)), RunLocation(results=tmp_path / "none"))
+
+    assert [study.name for study in plan.earlier] == ["room1", "room2"]
+    assert plan.reasons[-1].startswith("earlier studies that are not used: room3 (it cannot be read: ")
+
+
 def test_trials_out_of_ranges_that_have_changed_are_left_out(tmp_path: Path) -> None:
     for seed in (1, 2):
         write_study(tmp_path, f"room{seed}", seed=seed)
@@ -347,7 +358,7 @@ def test_of_two_hundred_studies_fifteen_are_kept_the_rest_unread(
         return one
 
     sources = [Source(one, partial(load, one), is_named=True) for one in many]
-    monkeypatch.setattr("automl.earlier_studies._of_places", lambda _: sources)
+    monkeypatch.setattr("automl.earlier_studies._of_places", lambda *_: sources)
 
     plan = make_plan(REQUEST.with_settings(studies=("many",)), RunLocation(results=tmp_path / "none"))
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl.spec.model import iterate_leaves
 from automl.storage.study_directory import study_of_plan
+from automl.study.cost import ObjectivePer
 from automl.study.events import (
     ActionEnded,
     AgreementEstimated,
@@ -401,6 +402,7 @@ def _optional_facts(plan: PlanDocument) -> dict[str, str]:
         "automl.objectives": ", ".join(objectives) if len(objectives) > 1 else "",
         "automl.constraints": "; ".join(plan.constraints),
         "automl.evaluate_with": plan.evaluate_with or "",
+        "automl.objective_per": plan.weighed_by.value if plan.weighed_by is not ObjectivePer.TRIAL else "",
         "automl.earlier_studies": ", ".join(study.name for study in plan.earlier)[:MAX_TAG_LENGTH],
         "automl.first_points": text if len(text) <= MAX_TAG_LENGTH else "",
     }
