@@ -115,9 +115,8 @@ def decide(
         raise _refusal(facts, found, "a spec template, or a schema with defaults", "give a spec file with --spec")
     decision = _decide(requested, off_phrase, facts)
     if must_search and decision.route is Route.TRAIN_ONCE:
-        files = ", ".join(facts.not_there) if facts.is_enabled else "skill_info.yaml"
-        fix = f"generate {files}" if files else "search, or leave out --require-search"
-        problem = Problem(where="--require-search", found=decision.reasons[0], expected="a search", fix=fix)
+        found, fix = _obstacle(requested, off_phrase, facts)
+        problem = Problem(where="--require-search", found=found, expected="a search", fix=fix)
         raise ConfigurationError.from_problems([problem], subject="the policy")
     return decision
 
@@ -129,33 +128,40 @@ def _decide(requested: Policy | None, off_phrase: str | None, facts: SkillFacts)
         warnings = (f'--policy on wins over "{off_phrase}" in the request',)
     if requested == "on" and not facts.is_enabled:
         warnings += ("--policy on has no effect: automl_enabled is not true in skill_info.yaml",)
-    obstacle = _obstacle(requested, off_phrase, facts)
-    if obstacle is None:
+    obstacle, _ = _obstacle(requested, off_phrase, facts)
+    if not obstacle:
         source = "--policy on" if requested == "on" else "policy on (the default)"
         space = "you gave the ranges" if facts.not_there else "its train schema is valid"
         reasons = (f"{source}: the skill is AutoML-enabled and {space}", *notes)
         return PolicyDecision(route=Route.TUNE, reasons=reasons, warnings=warnings)
     if requested == "on" and obstacle.startswith(_EMPTY):
-        candidates = ", ".join(facts.candidates) or "a parameter of the schema"
-        raise _refusal(facts, obstacle, "at least one parameter", f"name one with --search, e.g. {candidates}")
+        raise _refusal(facts, obstacle, "at least one parameter", _with_search(facts))
     return PolicyDecision(route=Route.TRAIN_ONCE, reasons=(obstacle, *notes), warnings=warnings)
 
 
-def _obstacle(requested: Policy | None, off_phrase: str | None, facts: SkillFacts) -> str | None:
-    """Return what decides for one training; None where the search can be done."""
+def _obstacle(requested: Policy | None, off_phrase: str | None, facts: SkillFacts) -> tuple[str, str]:
+    """Return what decides for one training, and what a search needs instead; both empty where it can be done."""
     files = " and ".join(facts.not_there)
     are = "is" if len(facts.not_there) == 1 else "are"
-    against = {
-        "--policy off": requested == "off",
-        f"{facts.action} is not a training action, only those are searched": not _is_searched(facts.action, requested),
-        f'the request says "{off_phrase}"': off_phrase is not None and requested is None,
-        "the skill is not AutoML-enabled": not facts.is_enabled,
-        f"AutoML is enabled but not runnable for this model until {files} {are} generated": (
-            bool(files) and not facts.has_ranges
+    missing = f"AutoML is enabled but not runnable for this model until {files} {are} generated"
+    is_training = _is_searched(facts.action, requested)
+    against = (
+        (requested == "off", "--policy off", "leave one of the two out"),
+        (not is_training, f"{facts.action} is not a training action, only those are searched", "search a training"),
+        (off_phrase is not None and requested is None, f'the request says "{off_phrase}"', "use --policy on"),
+        (not facts.is_enabled, "the skill is not AutoML-enabled", "set automl_enabled: true in its skill_info.yaml"),
+        (bool(files) and not facts.has_ranges, missing, f"generate {files}"),
+        (
+            bool(facts.space_is_empty),
+            f"{_EMPTY}{'; '.join(facts.left_out) or 'the schema marks nothing'}",
+            _with_search(facts),
         ),
-        f"{_EMPTY}{'; '.join(facts.left_out) or 'the schema marks nothing'}": bool(facts.space_is_empty),
-    }
-    return next((reason for reason, holds in against.items() if holds), None)
+    )
+    return next(((reason, fix) for holds, reason, fix in against if holds), ("", ""))
+
+
+def _with_search(facts: SkillFacts) -> str:
+    return f"name one with --search, e.g. {', '.join(facts.candidates) or 'a parameter of the schema'}"
 
 
 def _is_searched(action: str, requested: Policy | None) -> bool:

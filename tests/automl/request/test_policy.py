@@ -115,6 +115,24 @@ def test_row_7_a_required_search_that_cannot_be_done_is_an_error_naming_the_file
     assert said.split(" ", maxsplit=1)[0] in caught.value.problems[0].fix
 
 
+@pytest.mark.parametrize(
+    ("policy", "phrase", "about", "fix"),
+    [
+        ("off", None, facts(template=False), "leave one of the two out"),
+        (None, "no HPO", facts(), "use --policy on"),
+        ("on", None, facts(enabled=False, schema="missing"), "set automl_enabled: true in its skill_info.yaml"),
+        (None, None, facts(empty=True), "name one with --search"),
+    ],
+)
+def test_a_required_search_that_is_refused_says_what_it_needs(
+    policy: Policy | None, phrase: str | None, about: SkillFacts, fix: str
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        decide(requested=policy, off_phrase=phrase, facts=about, must_search=True)
+
+    assert caught.value.problems[0].fix.startswith(fix)
+
+
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("phrase", [True, False])
 @pytest.mark.parametrize("about", [*ANY_SKILL, facts(template=False)], ids=repr)
