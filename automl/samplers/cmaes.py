@@ -16,9 +16,10 @@ from automl.samplers.encoding import Encoder
 from automl.samplers.gaussian_process.training_data import training_data_from
 from automl.samplers.sampler import Candidate, Sampler, generator_for
 from automl.study.causes import Origin, OriginKind
+from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
-    from automl.samplers.history import History
+    from automl.samplers.history import History, Observation
     from automl.space.parameters import SearchSpace
 
 _FIRST_STEP = 0.25
@@ -30,18 +31,42 @@ class CmaEsSampler(Sampler):
     def __init__(self, space: SearchSpace, seed: int) -> None:
         super().__init__(space, seed)
         self._encoder = Encoder(space)
+        self._ended: tuple[Observation, ...] = ()
+        self._rows = np.empty((0, self._encoder.dimensions + 1))
+        """Points and values of these, in their order; NaN for those that diverged."""
         self._strategy: CMA | None = None
         self._passed = np.empty((0, self._encoder.dimensions + 1))
 
     def propose(self, history: History, number: int) -> Candidate:
         """Return a draw from the current distribution."""
-        data = training_data_from(history)
-        rows = np.column_stack([self._encoder.points(data.assignments), data.fitness])
         drawn = CMA.__new__(CMA)  # a draw changes the strategy, by rounding; its own copy does so too
-        vars(drawn).update(vars(self._replayed(rows)))
+        vars(drawn).update(vars(self._replayed(self._fitness(history))))
         drawn.reseed_rng(int(generator_for(self._seed, number).integers(2**31)))
         assignment = self._encoder.assignment(self._encoder.snap(drawn.ask()[None, :])[0])
         return Candidate(assignment, Origin(OriginKind.CMAES))
+
+    def _fitness(self, history: History) -> np.ndarray:
+        """Return point and fitness of each trial that counts, in the order in which they ended.
+
+        Values of a long study are not looked at again, unless later trials change them: those of stopped trials, and of
+        trials that miss a constraint.
+        """
+        ended, known = history.finished, len(self._ended)
+        if ended[:known] != self._ended:
+            self._ended, self._rows, known = (), self._rows[:0], 0
+        fresh = ended[known:]
+        if not all(map(_is_settled, fresh)):
+            data = training_data_from(history)
+            return np.column_stack([self._encoder.points(data.assignments), data.fitness])
+        counted = [o for o in fresh if o.values or o.state is TrialState.DIVERGED]
+        values = [o.values[0] if o.values else math.nan for o in counted]
+        rows = np.column_stack([self._encoder.points([o.assignment for o in counted]), values])
+        self._ended, self._rows = ended, np.vstack([self._rows, rows])
+        lacking = np.isnan(self._rows[:, -1])
+        if not lacking.any():
+            return self._rows
+        lowest = 0.0 if lacking.all() else float(np.nanmin(self._rows[:, -1]))
+        return np.column_stack([self._rows[:, :-1], np.where(lacking, lowest, self._rows[:, -1])])
 
     def _replayed(self, rows: np.ndarray) -> CMA:
         """Return the strategy after all full generations of points and their fitness.
@@ -59,6 +84,12 @@ class CmaEsSampler(Sampler):
             strategy.tell(list(zip(points, -generation[:, -1], strict=True)))
             self._passed = rows[: begin + size]
         return strategy
+
+
+def _is_settled(observation: Observation) -> bool:
+    """Tell whether no later trial changes what this one counts as; a diverged one always takes the worst value."""
+    is_measured = observation.state in {TrialState.COMPLETED, TrialState.DIVERGED, TrialState.FAILED}
+    return is_measured and all(by is not None and by <= 0 for by in observation.violations)
 
 
 def _within_reach(strategy: CMA, points: np.ndarray) -> np.ndarray:

@@ -117,5 +117,7 @@ def study_in_memory(
     directions = [StudyDirection.MAXIMIZE] * objectives
     storage = optuna.storages.InMemoryStorage()
     study = optuna.create_study(storage=storage, sampler=sampler, directions=directions, study_name="history")
-    study.add_trials(trials)
+    number = storage.get_study_id_from_name(study.study_name)
+    for trial in trials:  # `Study.add_trials` would validate each again, which takes half of the time
+        storage.create_new_trial(number, template_trial=trial)
     return study

@@ -7,6 +7,7 @@ tell and which a slow trial would delay.
 from __future__ import annotations
 
 from itertools import chain
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +25,8 @@ from automl.samplers.sampler import Candidate, Sampler, generator_for
 from automl.study.causes import Origin, OriginKind
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from optuna.distributions import BaseDistribution
     from optuna.study import Study
     from optuna.trial import FrozenTrial
@@ -37,6 +40,8 @@ _POPULATION = 20
 _MUTATION_INDEX = 10.0
 # Of a longer study it is looked in so many directions for good trials, which say who cannot be a parent.
 _FEW, _DIRECTIONS = 200, 12
+# So many trials are compared each with each; of more, one after the other with those that are left.
+_AT_ONCE = 1000
 # Compared on six tables and a continuous problem: simulated binary crossover and uniform mutation were worse.
 
 
@@ -67,10 +72,13 @@ class Nsga2Sampler(Sampler):
             for i, positions in enumerate(options)
         }
         """Of the positions of the parameters: options without an order are choices."""
+        self._ended: tuple[Observation, ...] = ()
+        self._left: list[Observation] = []
+        """Of these, the trials that may be parents yet."""
 
     def propose(self, history: History, number: int) -> Candidate | None:
         """Return a child of two good trials."""
-        trials = usable(history.observations)
+        trials = self._possible_parents(history)
         if len(trials) < _SOBOL_TRIALS:
             return self._sobol.propose(history, number)
         parents = self._parents(trials)
@@ -90,12 +98,27 @@ class Nsga2Sampler(Sampler):
         assignment = self._encoder.assignment(self._encoder.snap(point[None, :])[0])
         return Candidate(assignment, Origin(OriginKind.NSGA2))
 
+    def _possible_parents(self, history: History) -> list[Observation]:
+        """Return the usable trials, without most of those that enough others dominate, in order of their numbers.
+
+        Later trials do not change that, so a long study is not looked at again.
+        """
+        ended, known = history.finished, len(self._ended)
+        if ended[:known] != self._ended:
+            self._ended, self._left, known = (), [], 0
+        left = sorted([*self._left, *usable(ended[known:])], key=attrgetter("number"))
+        if len(left) > _FEW:
+            values, missed = _outcomes(left)
+            places = _possible(values, np.flatnonzero(missed <= 0), _POPULATION)
+            # Those that miss a constraint are behind all others, and count while there are too few of these.
+            behind = np.flatnonzero(missed > 0) if len(places) < _POPULATION else np.empty(0, dtype=int)
+            left = [left[i] for i in sorted([*places, *behind])]
+        self._ended, self._left = ended, left
+        return left
+
     def _parents(self, trials: list[Observation]) -> list[FrozenTrial]:
         """Return the trials that can be parents, in their order: the others take time and change nothing."""
-        limits, objectives = len(trials[0].violations), len(trials[0].values)
-        violations = np.array([o.violations for o in trials] if limits else [], dtype=float)
-        missed = total_violations(violations.reshape(len(trials), limits))
-        values = np.fromiter(chain.from_iterable([o.values for o in trials]), float).reshape(-1, objectives)
+        values, missed = _outcomes(trials)
         first = first_fronts(values, missed, _POPULATION)
         trials, missed = [trials[i] for i in first], missed[first]
         points = self._encoder.snap(self._encoder.points([o.assignment for o in trials]))
@@ -109,6 +132,14 @@ class Nsga2Sampler(Sampler):
             )
             for o, point, by in zip(trials, points, missed.tolist(), strict=True)
         ]
+
+
+def _outcomes(trials: Sequence[Observation]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the values of trials, shape (n, objectives), and by how much they miss their constraints, shape (n,)."""
+    limits, objectives = len(trials[0].violations), len(trials[0].values)
+    violations = np.array([o.violations for o in trials] if limits else [], dtype=float)
+    values = np.fromiter(chain.from_iterable([o.values for o in trials]), float).reshape(-1, objectives)
+    return values, total_violations(violations.reshape(len(trials), limits))
 
 
 def first_fronts(values: np.ndarray, missed: np.ndarray, fewest: int) -> np.ndarray:
@@ -145,6 +176,9 @@ def _possible(values: np.ndarray, places: np.ndarray, fewest: int) -> np.ndarray
 
 def _is_undominated(values: np.ndarray) -> np.ndarray:
     """Return which rows no other row dominates; of equal rows all or none."""
+    if len(values) <= _AT_ONCE:
+        no_worse = np.logical_and.reduce([np.greater_equal.outer(column, column) for column in values.T])
+        return np.asarray(~(no_worse & ~no_worse.T).any(axis=0))
     places, place = np.arange(len(values)), 0
     rows = values
     while place < len(rows):

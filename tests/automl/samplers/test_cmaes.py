@@ -7,6 +7,7 @@ import numpy as np
 from automl.samplers.cmaes import CmaEsSampler
 from automl.samplers.history import History
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
+from automl.study.trial import TrialState
 from tests.automl.samplers.playing import PLANE, bowl, number, play
 
 CORNER = {"x": 1.0, "y": 1.0}
@@ -54,7 +55,31 @@ def test_what_it_has_computed_before_changes_no_proposal() -> None:
     kept = CmaEsSampler(PLANE, 1)
     history, _ = play(kept, bowl, 60)
     other = History(observations=tuple(replace(o, values=(-o.values[0],)) for o in history.observations[:40]))
+    diverged = History(
+        observations=tuple(
+            replace(o, state=TrialState.DIVERGED, values=()) if o.number % 5 == 0 else o for o in history.observations
+        )
+    )
+    failed = History(
+        observations=tuple(
+            replace(o, state=TrialState.FAILED, values=()) if o.number % 7 == 0 else o for o in diverged.observations
+        )
+    )
+    missing = History(observations=tuple(replace(o, violations=(o.number % 3 - 1.0,)) for o in history.observations))
 
-    for known in (history, other, history):
+    for known in (history, other, diverged, failed, missing, history):
         fresh = CmaEsSampler(PLANE, 1)
         assert kept.propose(known, 99).assignment == fresh.propose(known, 99).assignment
+
+
+def test_it_goes_on_from_the_trials_that_it_knows_as_if_it_saw_all_for_the_first_time() -> None:
+    played, _ = play(CmaEsSampler(PLANE, 1), bowl, 60)
+    unlike = {13: TrialState.DIVERGED, 14: TrialState.FAILED, 30: TrialState.DIVERGED}
+    observed = [replace(o, state=unlike[o.number], values=()) if o.number in unlike else o for o in played.observations]
+    observed[50] = replace(observed[50], violations=(0.5,))
+    kept = CmaEsSampler(PLANE, 1)
+
+    for count in range(5, 61, 5):
+        known = History(observations=tuple(observed[:count]))
+        without = History(observations=tuple(replace(o, values=o.values) for o in observed[:count]))
+        assert kept.propose(known, 99) == CmaEsSampler(PLANE, 1).propose(without, 99)

@@ -95,6 +95,22 @@ def test_the_possible_parents_of_a_long_study_are_those_that_all_its_trials_give
     assert chosen.tolist() == first_fronts(points, missed, 20).tolist()
 
 
+@pytest.mark.parametrize("missing", [0.0, 0.3, 0.97])
+def test_what_it_has_left_out_before_changes_no_proposal(missing: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(3)
+    drawn = play(RandomSampler(PLANE, 1), two_objectives, 700)[0].observations
+    missed = np.where(generator.random(700) < missing, generator.random(700), -1.0).tolist()
+    observed = [replace(o, violations=(by,)) for o, by in zip(drawn, missed, strict=True)]
+    kept = Nsga2Sampler(PLANE, 1)
+
+    for count in (*range(190, 260, 7), 699, 700, 400):
+        history = History(observations=tuple(observed[:count]))
+        with monkeypatch.context() as changed:
+            changed.setattr(nsga2, "_FEW", 10**9)
+            expected = Nsga2Sampler(PLANE, 1).propose(history, 999)
+        assert kept.propose(history, 999) == expected
+
+
 def test_a_constraint_that_is_not_measured_yet_is_not_missed() -> None:
     drawn = play(RandomSampler(PLANE, 1), two_objectives, 20)[0].observations
     observed = tuple(replace(o, violations=(None if o.number % 2 else 1.0,)) for o in drawn)
