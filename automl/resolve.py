@@ -106,6 +106,7 @@ def resolve_inputs(request: StudyRequest, skill: Skill | None = None) -> Resolve
     if problems:
         raise ConfigurationError.from_problems(problems, subject="the study")
     facts = SkillFacts(
+        is_program=skill.is_open,
         is_enabled=skill.automl_enabled,
         has_template=TRAIN in skill.templates or template is not None or skill.values is not None,
         has_ranges=has_ranges,

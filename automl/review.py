@@ -22,7 +22,7 @@ from automl.samplers.registry import asks_language_model, make_searcher
 from automl.spec.inputs import pending_downloads
 from automl.storage.documents import to_json
 from automl.storage.plan_document import plan_document, run_fingerprint
-from automl.study.causes import Origin, OriginKind, origins_document
+from automl.study.causes import origins_document
 from automl.study.earlier import Agreement
 from automl.study.launch_plan import LauncherKind
 from automl.study.trial import Proposal
@@ -78,7 +78,7 @@ def reproduce_trial_0(plan: StudyPlan, place: RunLocation) -> ReproduceCommand:
     """Return what starts trial 0 of the study that `run` would make now; nothing is written.
 
     Raises:
-        LaunchError: nothing here can run the skill, or the engine that is asked for does not answer.
+        LaunchError: nothing here can run the trainer, or the engine that is asked for does not answer.
         ConfigurationError: the spec cannot be written in the format that the skill wants.
     """
     if plan.launch.launcher is LauncherKind.NONE:
@@ -111,7 +111,7 @@ def describe_machine(machine: Machine | None, ray_address: str | None) -> str:
 def first_proposals(plan: StudyPlan) -> tuple[tuple[Proposal, ...], dict[str, Agreement]]:
     """Return what the searcher would propose first, before any result is known, and how alike earlier studies are."""
     if plan.route is Route.TRAIN_ONCE:
-        return (Proposal(number=0, assignment=plan.first_trials[0], origin=Origin(OriginKind.TEMPLATE)),), {}
+        return (Proposal(number=0, assignment=plan.first_trials[0], origin=plan.origin),), {}
     wanted = min(plan.budget.trials, max(_FIRST_TRIALS, plan.resources.jobs))
     if asks_language_model(plan):  # a dry run calls none: only the trials that are known without it are shown
         wanted = len(plan.first_trials)

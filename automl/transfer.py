@@ -151,7 +151,7 @@ def described(
     points = [str(o) for o in origins if o.kind in _SHOWN_ORIGINS]
     if points:
         unless = "neither" if points[1:] else "not"
-        return (f"after the template it tries {' and '.join(points)} (--no-warm-start: {unless})",)
+        return (f"after trial 0 it tries {' and '.join(points)} (--no-warm-start: {unless})",)
     return ("it takes nothing from earlier studies (--no-warm-start)",) if is_switched_off else ()
 
 

@@ -104,11 +104,15 @@ def _rows(root: Path, result: ActionResult) -> Iterator[tuple[str, object]]:
 
 def _error_of(root: Path, result: ActionResult) -> AutomlError | None:
     """Return the error of an action that failed or was not started."""
+    from automl.storage.paths import StudyPaths
+    from automl.storage.plan_document import read_plan
     from automl.study.evaluation import ActionStatus
 
     if result.status is ActionStatus.UNAVAILABLE:
-        expected = "an action of the skill, a checkpoint and existing data"
+        expected = "an action of a model skill, a checkpoint and existing data"
         fix = "choose another --trial or --epoch, or name the data with --data"
+        if result.action not in read_plan(StudyPaths(root)).load_skill().actions:
+            fix = f"take the checkpoint that {StudyPaths(root).best_file} names"
         return wrong_argument(f"{result.action} of {root}", result.reason, expected, fix)
     if result.status is ActionStatus.FAILED:
         log = root / result.directory / f"{result.action}.log"

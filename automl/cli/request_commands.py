@@ -122,7 +122,7 @@ def _print_plan(document: dict[str, Any]) -> None:
     console.print("\nfirst trials")
     first = zip(document["first_trials"], document["first_origins"], strict=True)
     for number, (assignment, origin) in enumerate(first):
-        console.print(f"  {number}  {render.format_assignment(assignment) or 'the spec as it is'}  ({origin})")
+        console.print(f"  {number}  {render.format_assignment(assignment) or 'no value changed'}  ({origin})")
     if document["not_runnable"]:
         console.print(f"\nnot runnable: {counted(len(document['not_runnable']), 'problem')}, for which `run` stops")
         for problem in document["not_runnable"]:
@@ -130,6 +130,7 @@ def _print_plan(document: dict[str, Any]) -> None:
 
 
 def _plan_rows(document: dict[str, Any]) -> Iterator[tuple[str, object]]:
+    from automl.storage.plan_document import described_skill
     from automl.study.earlier import Agreement
 
     skill, launch, objective, record = (document[name] for name in ("skill", "launch", "objective", "mlflow"))
@@ -137,7 +138,7 @@ def _plan_rows(document: dict[str, Any]) -> Iterator[tuple[str, object]]:
     yield from (("study", document["name"]), ("route", document["route"]))
     yield from (("  because", reason) for reason in document["reasons"])
     yield from (("  alike", f"{name}: {Agreement(**found)}") for name, found in document["agreement"].items())
-    yield "skill", f"{skill['name']} ({skill['network_arch']}), {skill['root']}"
+    yield from ((noun, f"{name}, {skill['root']}") for noun, name in described_skill(skill).items())
     yield "command", skill["command"].splitlines()[0][:120]
     yield "launcher", f"{launch['launcher']} ({launch['reason']})"
     image = (launch["image"], f"named by {launch['image_source']}", launch.get("image_presence"))

@@ -157,7 +157,7 @@ def run_action(root: Path, action: str, launcher: Launcher, options: ActionOptio
     paths, result = study.action(key), ActionResult(key=key, action=action, status=ActionStatus.UNAVAILABLE)
     if action not in skill.actions:
         listed = ", ".join(skill.actions)
-        return replace(result, reason=f"the skill {skill.name} has no action {action}; it has {listed}")
+        return replace(result, reason=f"the {skill.noun} {skill.name} has no action {action}; it has {listed}")
     try:
         chosen = (
             choose_checkpoint(root, skill.architecture.checkpoints, trial=options.trial, epoch=options.epoch)

@@ -66,7 +66,7 @@ class Evaluator:
         plan, _ = read_study(self.root)
         checkpoint, reason = starting_checkpoint(self.skill, Spec(values=plan.spec))
         if ACTION not in self.skill.actions:
-            checkpoint, reason = None, f"the skill {self.skill.name} has no action {ACTION}"
+            checkpoint, reason = None, f"the {self.skill.noun} {self.skill.name} has no action {ACTION}"
         if checkpoint is None:
             self._write(BASELINE, self._not_run(reason))
             return

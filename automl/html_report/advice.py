@@ -33,10 +33,12 @@ def advise(facts: StudyFacts) -> list[str]:
         for grown in facts.grown
     ]
     found += _edges(facts)
+    longer = "Train its spec longer (best_spec.yaml, --policy off)"
+    longer = "Run its command longer (best.json)" if facts.plan.skill.is_program else longer
     if best is not None and epochs and best.best_epoch == epochs - 1 > 0:
         found.append(
             f"The best trial was best in its last epoch ({epochs} of {epochs}): it was still improving. "
-            "Train its spec longer (best_spec.yaml, --policy off), or search with more epochs."
+            f"{longer}, or search with more epochs."
         )
     if best is not None and len(late) >= _FEW and best.number in late[-int(len(late) * _LATE_SHARE) :]:
         found.append(

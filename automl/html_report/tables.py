@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from automl.duration import format_duration
 from automl.errors import counted
 from automl.html_report.study_facts import title_of
+from automl.storage.plan_document import described_skill
 from automl.study.cost import WEIGHED
 from automl.study.earlier import agreement_rows
 from automl.study.events import StudyEnded
@@ -31,7 +32,6 @@ _ROLES = {
     "champion": "best checkpoint, evaluated again",
     "champion_test": "best checkpoint on the test data",
 }
-_FIRST = "trial 0: the template's own values"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,20 +57,23 @@ def summary(facts: StudyFacts) -> Section:
         return Section(title="Result", note="No trial has a usable value.", facts=overview)
     value = best.values[metric]
     rows: list[Sequence[object]] = [(f"best: trial {best.number}, {best.best_at}".rstrip(", "), value, "")]
+    label = f"trial 0: {facts.plan.of_first}"
     first = next((trial for trial in facts.result.trials if trial.number == 0), None)
     if first == best:
-        rows.append((_FIRST, value, "the same trial: the search found nothing better"))
+        rows.append((label, value, "the same trial: the search found nothing better"))
     elif first in facts.result.ranked():
-        rows.append((_FIRST, first.values[metric], _compared(facts, value, first.values[metric])))
+        rows.append((label, first.values[metric], _compared(facts, value, first.values[metric])))
     else:
         state = f"{first.state.lower()}, {first.reason}" if first else "it has not ended"
-        rows.append((_FIRST, None, f"not comparable: {state}"))
+        rows.append((label, None, f"not comparable: {state}"))
     if (last := last_epochs(facts.result)) is not None:
         by_choice = f"{_compared(facts, value, last.mean)}, by the choice of its epoch"
         rows.append((f"its last {last.count} epochs, mean", last.mean, by_choice))
     if facts.constant is not None:
         rows.append(("a constant prediction", facts.constant, _compared(facts, value, facts.constant)))
     for role, found in facts.evaluations.items():
+        if found.value is None and facts.plan.skill.is_program:
+            continue  # it has no action that evaluates
         rows.append((_ROLES.get(role, role), found.value, _evaluated(facts, role, value)))
     return Section(title="Result", head=("", metric, "the best trial is"), rows=rows, best_row=0, facts=overview)
 
@@ -192,7 +195,7 @@ def _overview(facts: StudyFacts) -> dict[str, object]:
         "trials": f"{counts_of(trials, plan.budget.trials)}: {states}",
         "time in trials": format_duration(sum(trial.elapsed_s for trial in trials)),
         "sampler, scheduler": f"{plan.sampler}, {plan.scheduler}, seed {plan.seed}{WEIGHED[plan.weighed_by]}",
-        "skill": f"{plan.skill.name} ({plan.skill.network_arch})",
+        **described_skill(asdict(plan.skill)),
         "route": f"{plan.route}: {'; '.join(plan.reasons)}",
         "directory": facts.root,
     }

@@ -58,7 +58,7 @@ def choose_launch(request: StudyRequest, skill: Skill, action: str) -> LaunchPla
     if image is None:
         problem = Problem(
             where=f"--launcher {kind.value}",
-            found=f"no image: the skill {skill.name} names none",
+            found=f"no image: the {skill.noun} {skill.name} names none",
             expected="an image to run in",
             fix="name one with --image, or use --launcher local",
         )
@@ -89,10 +89,10 @@ def ready_launch(launch: LaunchPlan) -> None:
         problem = Problem(
             where="--launcher",
             found=launch.reason,
-            expected="a container engine for the skill's image, or the skill's command in this environment",
+            expected="a container engine for the image, or the program of the command in this environment",
             fix="start docker (or --launcher podman, apptainer); or install the trainer here and use --launcher local",
         )
-        raise LaunchError("nothing here can run the skill", [problem])
+        raise LaunchError("nothing here can run the trainer", [problem])
     if launch.image is not None and launch.launcher.uses_image:
         prepare_image(launch.launcher, launch.image)
 
@@ -138,7 +138,7 @@ def _resolve_image(skill: Skill, action: str, override: str | None) -> tuple[str
 
 def _by_default(image: str | None, source: str, command: str) -> tuple[LauncherKind, str]:
     if image is None:
-        return LauncherKind.WARM, "the skill names no image"
+        return LauncherKind.WARM, "no image is named"
     try:
         version = find_engine(LauncherKind.DOCKER).version
     except LaunchError as error:

@@ -34,7 +34,7 @@ def launch_findings(launch: LaunchPlan, *, driver: str = "", is_quick: bool = Fa
     """
     if launch.launcher is LauncherKind.NONE:
         fix = "start docker, or choose --launcher podman or apptainer; or install the trainer here: --launcher local"
-        yield bad("launcher", launch.reason, expected="something that can run the skill", fix=fix)
+        yield bad("launcher", launch.reason, expected="something that can run the trainer", fix=fix)
     if is_quick or not launch.launcher.uses_image or launch.image is None:
         return
     try:

@@ -62,7 +62,7 @@ def estimate_time(plan: StudyPlan, earlier: Sequence[TrialResult]) -> dict[str, 
     times = [trial.elapsed_s for trial in earlier if trial.elapsed_s > 0]
     limit = plan.budget.time_s
     if not times:
-        basis = "the time limit" if limit else "no earlier study of this skill in the results folder, no time limit"
+        basis = "the time limit" if limit else "no earlier study like it in the results folder, no time limit"
         return {"seconds": limit, "basis": basis}
     again = most_replicates(plan)
     rounds = -(-plan.budget.trials // plan.resources.jobs) + -(-again // plan.resources.jobs)

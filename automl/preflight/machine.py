@@ -192,5 +192,5 @@ def _program(probe: ProbeResult, demand: Demand) -> Iterator[Finding]:
         yield good("program", probe.program)
     elif demand.program is not None:
         found = f"no {demand.program} in this environment or on PATH"
-        expected, fix = "the trainer that the skill's command starts", "install it here, or let a container bring it"
+        expected, fix = "the program that the command starts", "install it here, or let a container bring it"
         yield bad("program", found, expected=expected, fix=fix)

@@ -43,6 +43,7 @@ class SkillFacts:
 
     Attributes:
         action: The action that is run.
+        is_program: It is a program that no skill describes.
         is_enabled: The skill's ``automl_enabled``; missing counts as False.
         schema: Whether the action's schema is ``valid``, ``missing`` or ``unreadable``.
         schema_file: The file, or where it was expected.
@@ -55,6 +56,7 @@ class SkillFacts:
     """
 
     action: str = "train"
+    is_program: bool = False
     is_enabled: bool
     schema: Literal["valid", "missing", "unreadable"]
     schema_file: str = ""
@@ -132,7 +134,8 @@ def _decide(requested: Policy | None, off_phrase: str | None, facts: SkillFacts)
     if not obstacle:
         source = "--policy on" if requested == "on" else "policy on (the default)"
         space = "you gave the ranges" if facts.not_there else "its train schema is valid"
-        reasons = (f"{source}: the skill is AutoML-enabled and {space}", *notes)
+        enabled = "" if facts.is_program else "the skill is AutoML-enabled and "
+        reasons = (f"{source}: {enabled}{space}", *notes)
         return PolicyDecision(route=Route.TUNE, reasons=reasons, warnings=warnings)
     if requested == "on" and obstacle.startswith(_EMPTY):
         raise _refusal(facts, obstacle, "at least one parameter", _with_search(facts))

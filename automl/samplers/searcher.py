@@ -279,7 +279,7 @@ def starting_points(plan: StudyPlan) -> tuple[Candidate, ...]:
         plan: The study; where it has no ``first_trials``, the space's defaults are trial 0.
     """
     first, *others = plan.first_trials or (plan.space.default_assignment(),)
-    candidates = [Candidate(dict(first), Origin(OriginKind.TEMPLATE))]
+    candidates = [Candidate(dict(first), plan.origin)]
     for i, point in enumerate(others, start=1):
         origin = plan.first_origins[i] if i < len(plan.first_origins) else Origin(OriginKind.GIVEN)
         candidate = Candidate(plan.space.repair(point), origin)

@@ -33,7 +33,7 @@ _MANY_EPOCHS = 100_000
 _CANNOT_CLONE = Problem(
     where="scheduler",
     found="pbt, and a trainer that takes no checkpoint to start from",
-    expected="a skill with resume_model in spec_params of its train action",
+    expected="report.resume of a program, or resume_model in spec_params of the skill's train action",
     fix="choose another scheduler, e.g. auto",
 )
 

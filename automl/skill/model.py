@@ -125,6 +125,11 @@ class Skill:
     warnings: tuple[Problem, ...] = ()
 
     @property
+    def noun(self) -> str:
+        """What a person calls it."""
+        return "program" if self.is_open else "skill"
+
+    @property
     def keys(self) -> SpecKeys:
         """Parameter paths with a known meaning; the skill's own short names come first."""
         known = self.architecture.keys

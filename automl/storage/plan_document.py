@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 from automl.architectures.load import load_architecture
 from automl.errors import ConfigurationError, Problem
 from automl.plugins import Plugin
-from automl.program.skill import find_skill
+from automl.program.skill import NETWORK_ARCH, find_skill
 from automl.request.policy import Route
 from automl.space.document import PlannedSpace, describe_space
 from automl.space.values import Scalar
 from automl.storage.documents import read_document, to_json, write_document
 from automl.storage.paths import find_studies
 from automl.storage.portable import located, made_portable, record_of_moved, results_of_prepared
-from automl.study.causes import Origin, origin_from, origins_document
+from automl.study.causes import Origin, OriginKind, origin_from, origins_document
 from automl.study.cost import ObjectivePer, objective_per
 from automl.study.earlier import EarlierStudy
 from automl.study.evaluation import RecordLocation
@@ -47,6 +47,11 @@ class PlannedSkill:
     image: str | None = None
     command: str = ""
     fingerprints: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_program(self) -> bool:
+        """Whether it stands for a program that no skill describes."""
+        return self.network_arch == NETWORK_ARCH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +114,11 @@ class PlanDocument:
         """Where the first trials come from."""
         return tuple(map(origin_from, self.first_origins if self.first_origin_data is None else self.first_origin_data))
 
+    @property
+    def of_first(self) -> str:
+        """What is said of trial 0: whose values it has."""
+        return (self.origins or (Origin(OriginKind.TEMPLATE),))[0].of_first
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredPlan(PlanDocument):
@@ -149,6 +159,12 @@ class StoredPlan(PlanDocument):
             return load_architecture(self.skill.network_arch)
 
 
+def described_skill(skill: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a person reads of the skill of a plan's document, by the word for what it is."""
+    name, arch = skill["name"], skill["network_arch"]
+    return {"program": name} if arch == NETWORK_ARCH else {"skill": f"{name} ({arch})"}
+
+
 def named_study(name: str, results: Path) -> tuple[Path, str] | None:
     """Return the study of a results folder that a name stands for, and why: the newest of that skill, or its folder."""
     known = []
@@ -157,7 +173,7 @@ def named_study(name: str, results: Path) -> tuple[Path, str] | None:
             known.append((paths.plan_file.stat().st_mtime, paths.root, read_plan(paths).skill))
     of_skill = [(made, root) for made, root, skill in known if name in {skill.name, skill.root}]
     if of_skill:
-        return max(of_skill)[1], f"the newest of the skill {name}, of {len(of_skill)}"
+        return max(of_skill)[1], f"the newest of {name}, of {len(of_skill)}"
     folder = next((root for _, root, _ in known if root.name == name), None)
     return None if folder is None else (folder, f"by its name in {results}")
 

@@ -15,7 +15,9 @@ class OriginKind(StrEnum):
     """What proposed an assignment."""
 
     TEMPLATE = "template"
-    """The skill's own values."""
+    """The values of the skill's template."""
+    DEFAULTS = "defaults"
+    """What a program that no skill describes has by default."""
     EARLIER_STUDY = "earlier_study"
     """A good trial of an earlier study in a results folder."""
     TRACKED_STUDY = "tracked_study"
@@ -73,15 +75,21 @@ class Origin:
                 return f"clone of trial {self.parent} after epoch {(self.epoch or 0) + 1}"
             case OriginKind.REPLICATE:
                 return f"trial {self.parent} with seed {self.seed}"
-            case OriginKind.EARLIER_STUDY:
-                return f"earlier study {self.study}, trial {self.parent} ({self.detail})"
-            case OriginKind.TRACKED_STUDY:
-                return f"earlier study {self.study} on the tracking server, trial {self.parent} ({self.detail})"
+            case OriginKind.EARLIER_STUDY | OriginKind.TRACKED_STUDY:
+                where = " on the tracking server" if self.kind is OriginKind.TRACKED_STUDY else ""
+                return f"earlier study {self.study}{where}, trial {self.parent} ({self.detail})"
             case OriginKind.RECIPE | OriginKind.GIVEN | OriginKind.PLUGIN:
                 of = "recipe of " if self.kind is OriginKind.RECIPE else ""
                 return f"{of}{self.detail or self.kind.value}"
+            case OriginKind.DEFAULTS:
+                return "the program's own defaults" + (f", but {self.detail}" if self.detail else "")
             case _:
                 return self.kind.value
+
+    @property
+    def of_first(self) -> str:
+        """What is said of trial 0: whose values it has."""
+        return "the template's own values" if self.kind is OriginKind.TEMPLATE else str(self)
 
     def document(self) -> dict[str, Any]:
         """Return the JSON form: ``kind``, and what else is known."""

@@ -11,6 +11,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from automl.study.causes import Origin, OriginKind
 from automl.study.launch_plan import LaunchPlan
 from automl.study.objectives import wanted_metrics
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from automl.space.parameters import SearchSpace
     from automl.space.values import Scalar
     from automl.spec.model import Spec
-    from automl.study.causes import Origin
     from automl.study.earlier import EarlierStudy
     from automl.study.objectives import Constraint
 
@@ -163,6 +163,11 @@ class StudyPlan:
     def objective(self) -> Objective:
         """The primary objective."""
         return self.objectives[0]
+
+    @property
+    def origin(self) -> Origin:
+        """Where trial 0 comes from."""
+        return self.first_origins[0] if self.first_origins else Origin(OriginKind.TEMPLATE)
 
     @property
     def wanted_metrics(self) -> tuple[str, ...]:

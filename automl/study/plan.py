@@ -19,6 +19,7 @@ from automl.request.policy import Route
 from automl.request.study_request import default_name
 from automl.space.document import space_document
 from automl.space.parameters import LeftOut, SearchSpace
+from automl.space.unlisted import FIRST, MIDDLE
 from automl.study.causes import Origin, OriginKind
 from automl.study.cost import UNWEIGHED, ObjectivePer
 from automl.study.launch_plan import LaunchPlan
@@ -26,6 +27,8 @@ from automl.study.model import Budget, Objective, Resources, StudyPlan
 from automl.study.replicates import decide_replication, seed_key
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from automl.machine import Machine
     from automl.request.policy import PolicyDecision
     from automl.request.study_request import ResourceSettings, StudyRequest
@@ -95,7 +98,7 @@ def plan_study(request: StudyRequest, parts: StudyParts, machine: Machine | None
         seed=request.seed if request.seed is not None else DEFAULT_SEED,
         max_epochs=None if key is None else spec.count(key),
         first_trials=(searched.default_assignment(),),
-        first_origins=(Origin(OriginKind.TEMPLATE),),
+        first_origins=(first_origin(skill, spec, [parameter.path for parameter in searched.parameters]),),
         options=request.options,
         launch=parts.launch,
         experiment=request.experiment or record,
@@ -104,12 +107,21 @@ def plan_study(request: StudyRequest, parts: StudyParts, machine: Machine | None
     return dataclasses.replace(plan, fingerprint=fingerprint(plan))
 
 
+def first_origin(skill: Skill, spec: Spec, searched: Sequence[str]) -> Origin:
+    """Return where trial 0 comes from; of a program, what of it has no default that could be read."""
+    if not skill.is_open:
+        return Origin(OriginKind.TEMPLATE)
+    guesses = {origin: [p for p in searched if spec.origins.get(p) == origin] for origin in (MIDDLE, FIRST)}
+    return Origin(OriginKind.DEFAULTS, detail="; ".join(f"{', '.join(p)}: {o}" for o, p in guesses.items() if p))
+
+
 def _without_effect(request: StudyRequest) -> list[str]:
     """Return a note on the settings of a search that the user gives where training runs once."""
     of_search = {"trials", "sampler", "scheduler", "replicates", "objective_per", "studies", "warm_start"}
     names = {"search"} | (of_search if request.source is None else of_search & set(request.explicit))
     given = [name for name in sorted(names) if getattr(request, name) not in {None, (), 1}]
-    options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+    keys = {"search"} if request.program else set()
+    options = ", ".join(name if name in keys else f"--{name.replace('_', '-')}" for name in given)
     return [f"{options}: without effect, training runs once"] if given else []
 
 

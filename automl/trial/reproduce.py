@@ -23,7 +23,6 @@ from automl.launch.engine import find_engine
 from automl.spec.model import Spec
 from automl.spec.write import render_spec
 from automl.storage.paths import StudyPaths
-from automl.study.causes import Origin, OriginKind
 from automl.study.launch_plan import LauncherKind
 from automl.study.trial import Proposal
 from automl.trial.attempts import Start
@@ -55,7 +54,7 @@ def reproduce_command(plan: StudyPlan, study: Path, *, gpus: tuple[str, ...]) ->
         LaunchError: the engine that is asked for does not answer, or the command cannot be built.
         ConfigurationError: the spec cannot be written in the format that the skill wants.
     """
-    proposal = Proposal(number=0, assignment=plan.first_trials[0], origin=Origin(OriginKind.TEMPLATE))
+    proposal = Proposal(number=0, assignment=plan.first_trials[0], origin=plan.origin)
     task = build_task(plan, StudyPaths(study), proposal, Start()).on(gpus)
     request = launch_request(task)
     spec = render_spec(Spec(values=task.command.spec), task.command.config_format)

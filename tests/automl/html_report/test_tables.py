@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +73,28 @@ def test_a_trial_0_without_a_value_is_not_compared(tmp_path: Path) -> None:
     rows = summary_rows(tmp_path / "demo", replace(RESULTS[3], number=0), RESULTS[4])
 
     assert rows[1] == ("trial 0: the template's own values", None, "not comparable: failed, out of GPU memory")
+
+
+def test_of_a_program_trial_0_has_its_own_defaults_and_nothing_is_said_of_a_skill(tmp_path: Path) -> None:
+    root = write_study(tmp_path / "demo").root
+    document = json.loads((root / "plan.json").read_text(encoding="utf-8"))
+    document["skill"]["network_arch"] = "program"
+    document |= {"reasons": [], "first_origin_data": [{"kind": "defaults"}]}
+    write_document(root / "plan.json", document)
+    unavailable: dict[str, Any] = {
+        "status": "unavailable",
+        "value": None,
+        "reason": "no action",
+        "data": "validation",
+        "deltas": {},
+    }
+    write_document(root / "evaluations.json", {"baseline": {**unavailable, "is_reproduced": None}})
+
+    found = summary(read_facts(root))
+
+    assert [row[0] for row in found.rows[1:]] == ["trial 0: the program's own defaults"]
+    assert "program" in found.facts
+    assert "skill" not in found.facts
 
 
 def test_a_study_without_a_value_has_no_summary(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_a_skill_without_an_image_runs_here_though_docker_answers(
 
     launch = choose_launch(asking(), PLAIN, "train")
 
-    assert (launch.launcher, launch.image, launch.reason) == (LauncherKind.WARM, None, "the skill names no image")
+    assert (launch.launcher, launch.image, launch.reason) == (LauncherKind.WARM, None, "no image is named")
 
 
 def test_a_skill_with_an_image_runs_in_docker_where_an_engine_answers(

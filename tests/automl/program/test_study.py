@@ -14,8 +14,10 @@ from automl.program.skill import name_pattern, program_skill
 from automl.request.location import RunLocation
 from automl.request.policy import Route
 from automl.request.study_request import load_study_request, request_from_document
+from automl.review import review_plan
 from automl.run import make_plan
 from automl.storage.paths import StudyPaths
+from automl.storage.plan_document import described_skill
 from automl.study.causes import Origin, OriginKind
 from automl.study.trial import Proposal
 from automl.trial.attempts import Start
@@ -75,6 +77,24 @@ def test_a_study_file_alone_is_a_search(tmp_path: Path) -> None:
     assert (plan.objective.metric, plan.objective.direction) == ("val_acc", "maximize")
     assert plan.max_epochs == 10
     assert command_of(plan, {"lr": 1e-5, "opt": "sgd"}) == ["python", "train.py", "--lr", "1e-05", "--optimizer", "sgd"]
+
+
+def test_nothing_that_is_said_of_a_program_speaks_of_a_skill_or_a_template(tmp_path: Path) -> None:
+    file = study(
+        tmp_path, search={"lr": "1e-5..1e-1 log", "width": "16..256 log"}, program="python train.py {overrides}"
+    )
+    request = load_study_request(str(file))
+    plan = plan_of(file)
+
+    said = review_plan(request, plan, PLACE)
+
+    assert said["first_origins"][0] == "the program's own defaults, but width: the middle of its range"
+    assert not {"skill", "template"} & set(re.findall(r"\w+", str([said["reasons"], said["launch"], said["estimate"]])))
+    assert said["reasons"][0] == "policy on (the default): you gave the ranges"
+    assert "program" in described_skill(said["skill"])
+    once = make_plan(request.with_settings(policy="off"), PLACE)
+    assert once.reasons == ("--policy off", "search: without effect, training runs once")
+    assert str(once.origin) == "the program's own defaults"
 
 
 def test_trial_0_has_the_programs_defaults_else_the_middle_and_the_plan_says_which(tmp_path: Path) -> None:
