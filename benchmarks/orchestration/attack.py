@@ -134,6 +134,8 @@ def attack(study: Path, kind: str, number: int, seed: int) -> str:
     folder = Path(tempfile.mkdtemp()).resolve()
     try:
         return KINDS[kind](study, source, folder)
+    except attack_trainer.TooLong as error:
+        return str(error)
     finally:
         delete(folder, inside=folder.parent)  # its folders may be too deep for anything else
 

@@ -25,6 +25,7 @@ from automl.errors import NothingToRunError
 from automl.resources import packaged
 from automl.storage.deletion import delete
 from benchmarks.orchestration.attack_package import called
+from benchmarks.orchestration.attack_trainer import TooLong
 from benchmarks.orchestration.damage import KINDS as DAMAGES
 from benchmarks.orchestration.damage import damage, files_by_kind
 from tests.automl import hostile_texts
@@ -91,10 +92,6 @@ _LIST_NAMES = (
     "train.txt.gz",
     "train.npz",
 )
-
-
-class _TooLong(BaseException):
-    """A command takes too long; commands catch what is an Exception, and a TimeoutError is an OSError."""
 
 
 def study_file(_: Path, source: random.Random, folder: Path) -> str:
@@ -258,7 +255,7 @@ def _tried(command: list[str], source: random.Random, folder: Path, right: set[i
         starts = mock.patch("automl.resume.run_in", side_effect=NothingToRunError("it would start"))
         with contextlib.chdir(folder), starts, _busy():
             status, text = called([*command, *as_json], folder)
-    except (Exception, _TooLong) as error:  # noqa: BLE001 # a traceback is what is looked for
+    except (Exception, TooLong) as error:  # noqa: BLE001 # a traceback is what is looked for
         return f"{shown}: {type(error).__name__}: {str(error)[:300]}"
     if status not in right:
         return f"{shown}: status {status}: {text[-300:]}"
@@ -267,10 +264,10 @@ def _tried(command: list[str], source: random.Random, folder: Path, right: set[i
 
 @contextlib.contextmanager
 def _busy(limit_s: float = _LONGEST_CPU_S) -> Iterator[None]:
-    """End what takes more processor time, or waits ten times as long, by `_TooLong`."""
+    """End what takes more processor time, or waits ten times as long, by `TooLong`."""
 
     def end(*_: Any) -> None:  # noqa: ANN401 # of a signal
-        raise _TooLong(f"more than {limit_s:g} s of processor time, or a long wait")
+        raise TooLong(f"more than {limit_s:g} s of processor time, or a long wait")
 
     timers = {signal.ITIMER_PROF: (signal.SIGPROF, limit_s), signal.ITIMER_REAL: (signal.SIGALRM, 10 * limit_s)}
     before = {number: signal.signal(number, end) for number, _ in timers.values()}

@@ -65,6 +65,10 @@ _NAMES = (
 )
 
 
+class TooLong(BaseException):
+    """Something takes too long; what is attacked catches what is an Exception, and a TimeoutError is an OSError."""
+
+
 def planted(study: Path, source: random.Random, folder: Path) -> str:
     """Plant pipes, devices, links and huge files in place of what is read: nothing waits, and no secret is shown."""
     root = Path(shutil.copytree(study, folder / "results" / study.name, symlinks=True))
@@ -328,10 +332,10 @@ def moved(_: Path, source: random.Random, folder: Path) -> str:
 
 @contextlib.contextmanager
 def impatience(limit_s: float = _PATIENCE_S) -> Iterator[None]:
-    """End what takes longer, such as waiting for the writer of a pipe, by a TimeoutError."""
+    """End what takes longer, such as waiting for the writer of a pipe, by `TooLong`."""
 
     def end(*_: Any) -> None:  # noqa: ANN401 # of a signal
-        raise TimeoutError(f"it took longer than {limit_s:g} s")
+        raise TooLong(f"it took longer than {limit_s:g} s")
 
     before = signal.signal(signal.SIGALRM, end)
     signal.setitimer(signal.ITIMER_REAL, limit_s)

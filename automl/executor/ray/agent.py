@@ -37,15 +37,18 @@ def main(arguments: list[str]) -> None:
     while os.getppid() == parent != 1:
         signal.sigtimedwait({signal.SIGUSR1}, _LOOK_S)
     for _ in range(_TIMES):
-        _end_processes_of(folder)
+        _end_processes_of(folder, parent)
         time.sleep(_PAUSE_S)
 
 
-def _end_processes_of(folder: str) -> None:
+def _end_processes_of(folder: str, node: int) -> None:
+    """End what names the folder in its command line, and workers of a node process, which have given theirs up."""
+    of_node = b"RAY_RAYLET_PID=%d" % node
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             with contextlib.suppress(OSError):  # it has ended meanwhile, or is of another user
-                if folder.encode() in (entry / "cmdline").read_bytes():
+                environment = (entry / "environ").read_bytes().split(b"\0")
+                if folder.encode() in (entry / "cmdline").read_bytes() or of_node in environment:
                     os.kill(int(entry.name), signal.SIGKILL)
 
 

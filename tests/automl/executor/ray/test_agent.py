@@ -50,6 +50,23 @@ def test_workers_that_are_being_started_end_with_the_node_process(tmp_path: Path
     assert time.monotonic() - killed_s < 15
 
 
+def test_a_worker_that_has_changed_its_command_line_ends_with_the_node_process(tmp_path: Path) -> None:
+    command = [sys.executable, "-I", "-S", ray_agent.__file__, str(tmp_path), "ab12", "one_port"]
+    worker = [sys.executable, "-c", "import time; time.sleep(60)"]
+    program = (
+        f"import os, subprocess, time; subprocess.Popen({command!r});"
+        f"environment = {{**os.environ, 'RAY_RAYLET_PID': str(os.getpid())}};"
+        f"print(subprocess.Popen({worker!r}, env=environment).pid, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as node:
+        assert node.stdout is not None
+        started = int(node.stdout.readline())
+        await_that((tmp_path / "one_port_ab12").is_file)
+        node.send_signal(signal.SIGKILL)
+
+        await_that(lambda: read_process(started) is None)
+
+
 def await_that(holds: Callable[[], bool]) -> None:
     ends_s = time.monotonic() + 20
     while not holds():

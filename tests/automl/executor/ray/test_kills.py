@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import random
@@ -24,16 +25,18 @@ from automl.trial.task import study_tag
 from tests.automl.executor.toy_study import ListSearcher, ThresholdRule, toy_location, toy_plan
 
 DRIVER = Path(__file__).parent / "ray_driver.py"
+_STARTED_BY = "TEST_STARTED_BY"
 
 
 def driver(root: Path, *modes: str) -> subprocess.Popen[str]:
-    """Start a process that runs a study of these modes with two slots."""
+    """Start a process that runs a study of these modes with two slots; what it starts inherits the folder's name."""
     return subprocess.Popen(
         [sys.executable, DRIVER, str(root), *modes],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        env={**os.environ, _STARTED_BY: str(root)},
     )
 
 
@@ -218,3 +221,45 @@ def test_the_first_interrupt_ends_running_trials_with_a_checkpoint_and_a_resume_
     begins = [next_start(plan, study, trials[result.number]) for result in interrupted]
     assert [start.first_epoch for start in begins] == [len(result.curve) for result in interrupted]
     assert all(start.checkpoint is not None for start in begins)
+
+
+def started_by(root: Path) -> dict[int, str]:
+    """Return the processes that a driver has started, directly or not, with their command lines."""
+    wanted, found = f"{_STARTED_BY}={root}".encode(), {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            if wanted in (folder / "environ").read_bytes().split(b"\0"):
+                found[int(folder.name)] = command_line(int(folder.name)).replace("\0", " ")
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("last", ["gcs/gcs_server", "raylet/raylet", "agent.py", "ray::"])
+def test_a_driver_that_is_killed_while_ray_starts_leaves_nothing_after_5_s(last: str, tmp_path: Path) -> None:
+    process = driver(tmp_path, "hang", "hang")
+    deadline_s = time.monotonic() + 120.0
+    while not any(last in line for line in started_by(tmp_path).values()):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline_s
+
+    process.kill()
+    began_s = time.monotonic()
+    leave(process)
+    while left := started_by(tmp_path):
+        assert time.monotonic() < began_s + 5.0, left
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+def test_a_folder_that_is_moved_during_a_run_ends_it_and_is_not_made_again(tmp_path: Path) -> None:
+    root, elsewhere = tmp_path / "results", tmp_path / "elsewhere"
+    root.mkdir()
+    with driver(root, *["good"] * 200) as process:
+        wait_for_status(root, 2)
+        (root / "study").rename(elsewhere)
+        output, _ = process.communicate(timeout=60)
+
+    assert process.returncode == 4, output
+    assert f"the study directory {root / 'study'} was moved or deleted while the study ran" in output
+    assert not (root / "study").exists()
+    assert read_results(StudyPaths(elsewhere))[0].state is TrialState.COMPLETED
