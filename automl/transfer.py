@@ -110,11 +110,11 @@ def noise_of(history: StudyHistory) -> float | None:
     sign, replicates = history.direction.sign, {trial.number for trial in again}
     finite = {t.number: sign * t.value for t in history.trials if t.value is not None and math.isfinite(t.value)}
     searched = [value for number, value in finite.items() if number not in replicates]
-    groups = {number: [finite[number]] for trial in again if (number := trial.replicate_of) in finite}
-    for trial in again:
-        has_ended = trial.state is TrialState.COMPLETED and trial.number in finite
-        if trial.replicate_of in groups and (has_ended or trial.state is TrialState.DIVERGED):
-            groups[trial.replicate_of].append(finite[trial.number] if has_ended else min(searched))
+    groups: dict[int, list[float]] = {}
+    for trial in history.trials:
+        original = trial.number if trial.replicate_of is None else trial.replicate_of
+        if original in finite and trial.state is not TrialState.STOPPED:
+            groups.setdefault(original, []).append(finite.get(trial.number, min(searched)))
     freedom = sum(len(values) - 1 for values in groups.values())
     if freedom < _FEWEST_AGAIN or (unit := unit_of(searched)) <= 0.0:
         return None
@@ -163,10 +163,12 @@ def _kept(plan: StudyPlan, history: StudyHistory, trial: RecordedTrial) -> Earli
         return None
     assignment: dict[str, Scalar] = {}
     for parameter in plan.space.parameters:
-        found = trial.assignment.get(parameter.path, _fixed(history.fixed, parameter))
-        if not _is_inside(parameter, found):
-            return None
-        assignment[parameter.path] = found
+        # What a parameter that does not act stands at, there or in the spec, says nothing.
+        if plan.space.is_active(parameter.path, assignment):
+            found = trial.assignment.get(parameter.path, _fixed(history.fixed, parameter))
+            if not _is_inside(parameter, found):
+                return None
+            assignment[parameter.path] = found
     return EarlierTrial(assignment=assignment, value=value, state=trial.state)
 
 

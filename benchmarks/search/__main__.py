@@ -156,13 +156,7 @@ def _other_suites() -> list[str]:
     file = RESULTS / "suite_d.json"
     if file.exists():
         latency = json.loads(file.read_text(encoding="utf-8"))
-        load = latency.pop(suite_d.LOAD)
-        words = ", ".join(f"{name} {value:.1f} ms" for name, value in latency.items())
-        words += f", on {os.cpu_count()} cores at a load of {load:.1f}"
-        parts += [
-            "## Suite D: time to a proposal",
-            (suite_d.__doc__ or "").strip().removeprefix("Suite D: ").capitalize() + "\n\n" + words + ".",
-        ]
+        parts += ["## Suite D: time to a proposal", (suite_d.__doc__ or "").strip(), suite_d.table_of(latency)]
     for suite, title in (
         (suite_e, "Suite E: earlier studies"),
         (suite_f, "Suite F: trials that take different times"),

@@ -109,6 +109,8 @@ def test_the_noise_of_a_study_is_the_spread_of_its_replicates_in_units_of_good_s
     assert noise_of(with_replicates(history, (3, 0.2))) is None  # one replicate says nothing
     assert noise_of(noisy) == pytest.approx(math.sqrt((2 * 0.1**2 + 2 * 0.2**2) / 2) / unit)
     assert noise_of(turned(noisy)) == pytest.approx(noise_of(noisy))
+    stopped = [replace(t, state=TrialState.STOPPED) if t.number in {3, 4} else t for t in noisy.trials]
+    assert noise_of(replace(noisy, trials=tuple(stopped))) is None  # what they had early is no second training
 
 
 def test_a_replicate_that_diverged_or_a_lucky_one_makes_a_study_noisy(tmp_path: Path) -> None:
@@ -207,6 +209,25 @@ def test_a_parameter_that_was_not_searched_counts_with_its_value_and_a_trial_out
 
     kept = make_plan(REQUEST, RunLocation(results=tmp_path)).earlier
     assert {trial.assignment[fixed] for study in kept for trial in study.trials} == {value}
+
+
+def test_a_parameter_that_does_not_act_leaves_no_trial_out(tmp_path: Path) -> None:
+    write_study(tmp_path, "room", seed=1)
+    history = read_history(tmp_path / "room")
+    scheduler = "train.optim.lr_scheduler"
+    search = (f"{scheduler}={{constant,cosine}}", f"train.optim.momentum=0.5..0.99 when {scheduler}=cosine")
+    plan = make_plan(REQUEST.with_settings(search=search), RunLocation(results=tmp_path / "none"))
+    fixed = {**history.fixed, "train.optim.momentum": 0.0}
+    constant, cosine = (
+        replace(history, trials=tuple(replace(t, assignment={scheduler: name}) for t in history.trials), fixed=fixed)
+        for name in ("constant", "cosine")
+    )
+
+    kept = observed(plan, constant)
+
+    assert kept is not None
+    assert [set(trial.assignment) for trial in kept.trials] == [{scheduler}] * 8
+    assert observed(plan, cosine) is None
 
 
 def test_a_stored_plan_holds_the_observations_when_their_studies_are_gone(tmp_path: Path) -> None:
