@@ -109,6 +109,7 @@ class Family:
     unit: str = ""
     memory: float = 0.0
     time: float = 0.0
+    together: float = 0.0
     of_options: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     measured_with: str = ""
     rank: int | None = None
@@ -149,6 +150,7 @@ class ParameterRules:
     evaluation_only: tuple[str, ...] = ()
     loss_terms: tuple[str, ...] = ()
     throughput: tuple[str, ...] = ()
+    caps: tuple[str, ...] = ()
     shape: tuple[str, ...] = ()
     math_cond: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 

@@ -227,7 +227,7 @@ def _linear(
 
 
 def _affordable(ends: Ends, centre: float | None, asked: UserRange, family: Family) -> Ends:
-    exponent = max(family.memory, family.time)
+    exponent = max(family.memory, family.time, family.together)
     if not exponent or centre is None or centre <= 0:
         return ends
     factor = COST_LIMIT ** (1.0 / max(exponent, 1.0))

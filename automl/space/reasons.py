@@ -109,6 +109,10 @@ _JUDGEMENTS = (
         "throughput only: it changes the speed, not the model",
     ),
     Rule(
+        lambda path, f: named(path, f.rules.caps),
+        "a cap on the size of images: it changes nothing where they are smaller",
+    ),
+    Rule(
         lambda path, f: named(path, f.rules.recording),
         "it changes where a run is placed and what is written of it, not the model",
     ),

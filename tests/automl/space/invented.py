@@ -124,6 +124,7 @@ SEGMENTER = Invented(
         "model.backbone.window_size": (-1, {"minimum": -1, "maximum": 24}),
         "model.test_cfg.stride": (341, {"minimum": 1}),
         "data.train.crop_min": (256, {"minimum": 32, "maximum": 1024}),
+        "data.train.max_size": (1333, {"minimum": 32}),
         "data.train.crop_max": (
             512,
             {"minimum": 32, "maximum": 2048, "math_cond": "> depends_on", "depends_on": "data.train.crop_min"},
@@ -142,7 +143,7 @@ SEGMENTER = Invented(
         "data.train.crop_min": (128, 512, "linear"),
         "data.train.crop_max": (256, 1024, "linear"),
     },
-    left_out={"model.test_cfg.stride": "evaluation only"},
+    left_out={"model.test_cfg.stride": "evaluation only", "data.train.max_size": "a cap on the size of images"},
     metric="mIoU",
 )
 REID = Invented(

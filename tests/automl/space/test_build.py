@@ -211,7 +211,7 @@ EXPECTED = {
     "tao-train-dino": 11,
     "tao-train-dinov3": 0,
     "tao-train-image-classification": 20,
-    "tao-train-mask2former": 7,
+    "tao-train-mask2former": 6,
     "tao-train-pointpillars": 2,
     "tao-train-visual-changenet": 16,
 }

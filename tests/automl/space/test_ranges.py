@@ -399,6 +399,14 @@ def test_what_the_shipped_trainer_costs_is_measured(leaf: SchemaLeaf, default: A
     assert ("not for vitg" in found) == ("vitg" in leaf.choices)
 
 
+def test_one_side_of_an_image_costs_in_proportion_and_both_stay_within_four_times() -> None:
+    height = made("dataset.input_height", "int", default=256, minimum=32, maximum=4096)
+
+    assert (height.low, height.high) == (128, 512)
+    assert height.cost.startswith("memory x0.5 to x2, time x0.5 to x2 of the template")
+    assert "within 2 times the template's value for its cost" in height.reason
+
+
 def test_what_a_range_costs_is_estimated_for_other_trainers() -> None:
     image = made("data.image_size", "int", 384, minimum=1)
     listed = make_parameter(leaf_of("data.batch_size", "int", 8), 8, asked=UserRange(choices=(4, 8, 32)))
