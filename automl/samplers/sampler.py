@@ -61,7 +61,7 @@ class Sampler(ABC):
     def agreement(self, history: History) -> Mapping[str, Agreement] | None:
         """Return how alike each earlier study and this one are so far, by the study's name.
 
-        It is empty once they are dropped, and None where there are none or this study knows more than they.
+        Those that are dropped are not in it. None where there are none, or this study knows more than they.
         """
         del history
         return None

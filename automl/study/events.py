@@ -211,7 +211,7 @@ class AgreementEstimated:
     Attributes:
         trial: The trial's number.
         studies: Name of an earlier study -> correlation, pairs of trials, and those that it ranks as they came out;
-            empty where the values here contradict them, and none is used.
+            one that the values here contradict, and that is not used, is left out.
     """
 
     kind: ClassVar[str] = "agreement_estimated"

@@ -127,14 +127,18 @@ class TransferSampler(Sampler):
         return odds >= (_EARLY_CONTRADICTION if count == _TWO else _CONTRADICTION)
 
     def agreement(self, history: History) -> dict[str, Agreement]:
-        """Return how alike each earlier study and this one are so far, by its name; empty where none is used.
+        """Return how alike each earlier study and this one are so far, by its name.
+
+        Where the values here contradict them, those whose values follow a pattern are not in it.
 
         The correlation is that of the last proposal, which does not know the value that came last.
         """
         sources = self._sources
         found = {study.name: Agreement(correlation=None) for study in self._studies}
-        if sources is None or not self.agrees(history):
-            return found if sources is None else {}
+        if sources is None:
+            return found
+        if not self.agrees(history):
+            return {name: agreement for name, agreement in found.items() if name not in sources.names}
         data = training_data_from(history)
         correlations = self._fitted(sources, training_data_from(without_last(history))).correlations
         features, values = self._encoder.features(self._points(data))[~data.diverged], data.values[~data.diverged]

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from automl.spec.model import iterate_leaves
 from automl.storage.study_directory import study_of_plan
 from automl.study.cost import ObjectivePer
+from automl.study.earlier import agreement_rows
 from automl.study.events import (
     ActionEnded,
     AgreementEstimated,
@@ -40,12 +41,13 @@ from automl.tracking.data_fingerprint import evaluation_data
 from automl.tracking.mlflow.names import stored_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from automl.space.values import Scalar
     from automl.storage.event_log import Entry
     from automl.storage.paths import StudyPaths
     from automl.storage.plan_document import PlanDocument
+    from automl.study.earlier import EarlierStudy
     from automl.study.evaluation import Evaluation
     from automl.study.events import Event
     from automl.study.result import StudyResult
@@ -185,7 +187,7 @@ class Projection:
             case TrialEnded():
                 return self._trial_ended(event.result, time_ms)
             case AgreementEstimated():
-                return list(_agreement(event, time_ms))
+                return list(_agreement(self._plan.earlier, event, time_ms))
             case StudyEnded():
                 trials = tuple(result for _, result in sorted(self._results.items()))
                 return list(_study_end(replace(self._study, trials=trials), event.reason, time_ms))
@@ -409,10 +411,10 @@ def _optional_facts(plan: PlanDocument) -> dict[str, str]:
     return {name: value for name, value in facts.items() if value}
 
 
-def _agreement(event: AgreementEstimated, time_ms: int) -> Iterator[Upload]:
+def _agreement(earlier: Iterable[EarlierStudy], event: AgreementEstimated, time_ms: int) -> Iterator[Upload]:
     """Yield how alike earlier studies are: a metric for each, over the trials, and all in words."""
-    words = "; ".join(f"{name}: {agreement}" for name, agreement in event.studies.items())
-    yield _tags(STUDY_RUN, {"automl.agreement": words or "the first values here contradict them: none is used"})
+    words = "; ".join(f"{study.name}: {text}" for study, text in agreement_rows(earlier, event.studies))
+    yield _tags(STUDY_RUN, {"automl.agreement": words})
     known = {
         f"automl.agreement.{name}": a.correlation for name, a in event.studies.items() if a.correlation is not None
     }

@@ -85,6 +85,16 @@ def test_studies_whose_values_follow_no_pattern_are_not_used() -> None:
     assert {name for name, found in with_one.items() if found != unused} == {"alike"}
 
 
+def test_of_studies_that_are_contradicted_those_of_noise_are_still_said_to_be_noise() -> None:
+    studies = (
+        *(earlier(f"s{seed}", seed, factor=-1.0) for seed in (11, 12)),
+        replace(shuffled(ALIKE[2]), name="noise"),
+    )
+    history, _ = play(make_sampler(replace(plan_of("auto", PLANE), earlier=studies)), bowl, 8)
+
+    assert TransferSampler(PLANE, 1, studies, 1.0).agreement(history) == {"noise": Agreement(correlation=None)}
+
+
 def test_the_agreement_says_how_many_pairs_of_trials_an_earlier_study_ranks_as_here() -> None:
     sampler = TransferSampler(PLANE, 1, (*ALIKE, earlier("turned", 14, factor=-1.0)), 1.0)
     history, _ = play(sampler, bowl, 6)

@@ -14,9 +14,11 @@ from automl.storage.event_log import Entry
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import StoredPlan
 from automl.study.causes import Origin, OriginKind
+from automl.study.earlier import Agreement, EarlierStudy
 from automl.study.evaluation import ActionStatus, Evaluation
 from automl.study.events import (
     ActionEnded,
+    AgreementEstimated,
     Evaluated,
     Event,
     FileAttached,
@@ -58,6 +60,20 @@ def project(projection: Projection, *events: Event) -> list[Upload]:
 
 def values_of(uploads: list[Upload], kind: UploadKind) -> list[dict[str, Any]]:
     return [upload.data["values"] for upload in uploads if upload.kind is kind]
+
+
+def test_the_study_run_says_of_each_earlier_study_how_alike_it_is_or_why_it_is_not_used() -> None:
+    earlier = tuple(EarlierStudy(name=name, trials=()) for name in ("alike", "noise", "turned"))
+    plan = replace(from_json(plan_of(ROOT), StoredPlan), earlier=earlier)
+    studies = {"alike": Agreement(correlation=0.9, pairs=3, alike=2), "noise": Agreement(correlation=None)}
+
+    tags, metrics = project(Projection(plan, StudyPaths(ROOT)), AgreementEstimated(trial=3, studies=studies))
+
+    assert tags.data["values"]["automl.agreement"] == (
+        "alike: correlation 0.90; it ranks 2 of 3 pairs of trials as here; noise: its values follow no pattern: not "
+        "used; turned: not used: the first values here contradict it"
+    )
+    assert metrics.data["values"] == {"automl.agreement.alike": 0.9}
 
 
 def test_the_study_run_has_what_was_searched_and_with_what(projection: Projection) -> None:
