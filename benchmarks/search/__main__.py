@@ -142,7 +142,7 @@ def _other_suites() -> list[str]:
             (suite_b.__doc__ or "").strip(),
             suite_b.table_of(curves),
             f"{len(suite_b.TASKS)} tables, {len({seed for _, _, seed in curves})} seeds.",
-            "Regret under the rule `auto` minus that under `i_epoch`, run by run; < 0 where `auto` is ahead:",
+            "Under the rule `auto` minus under another, run by run; < 0 where `auto` is ahead:",
             suite_b.rules_of(curves),
         ]
         parts += ["![regret against epochs](epochs.png)"]

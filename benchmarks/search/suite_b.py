@@ -45,7 +45,11 @@ PAIRS = (
     ("optuna:tpe", "none"),
     ("optuna:gp", "none"),
 )
-
+COMPARED = (
+    *(("ours:auto", rule) for rule in ("none", "i_epoch", "patience")),
+    *(("ours:random", rule) for rule in ("none", "i_epoch")),
+)
+"""Sampler and rule that the rule ``auto`` is compared with."""
 
 RANDOM = ("ours:random", "none")
 FIRST, LAST = 10, 30
@@ -149,18 +153,20 @@ def table_of(results: dict[tuple[str, tuple[str, str], int], dict[str, Any]]) ->
 
 
 def rules_of(results: dict[tuple[str, tuple[str, str], int], dict[str, Any]]) -> str:
-    """Return a Markdown table: regret under the rule ``auto`` minus that under ``i_epoch``, run by run."""
+    """Return a Markdown table: regret and epochs under the rule ``auto`` minus those under others, run by run."""
     lines = [
-        "| sampler | " + " | ".join(f"@{c} epochs" for c in CHECKPOINTS) + " |",
-        "|---|" + "---|" * len(CHECKPOINTS),
+        "| sampler | minus | " + " | ".join(f"@{c} epochs" for c in CHECKPOINTS) + " | epochs to match random |",
+        "|---|---|" + "---|" * (len(CHECKPOINTS) + 1),
     ]
-    for sampler in ("ours:auto", "ours:random"):
+    needed = _epochs_to_match(results)
+    for sampler, rule in COMPARED:
         auto = [key for key in results if key[1] == (sampler, "auto")]
-        other = [(task, (sampler, "i_epoch"), seed) for task, _, seed in auto]
+        other = [(task, (sampler, rule), seed) for task, _, seed in auto]
         if auto and all(key in results for key in other):
             differences = _regrets(results, auto) - _regrets(results, other)
             cells = [interval(differences[:, k], "+.4f") for k in range(len(CHECKPOINTS))]
-            lines.append(f"| {sampler} | " + " | ".join(cells) + " |")
+            epochs = np.array([needed[key] - needed[beside] for key, beside in zip(auto, other, strict=True)])
+            lines.append(f"| {sampler} | {rule} | " + " | ".join([*cells, interval(epochs, "+.0f")]) + " |")
     return "\n".join(lines)
 
 
