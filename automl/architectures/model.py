@@ -124,7 +124,11 @@ class Family:
 
     def holds(self, path: str, kind: str, value: object) -> bool:
         """Return whether a parameter of a type, with a value in the spec, belongs to it."""
-        is_near = self.at_least is None or (isinstance(value, int | float) and self.at_least <= value < 1)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        is_near = self.at_least is None or (is_number and self.at_least <= value < 1)  # type: ignore[operator] # is_number
+        is_outside = is_number and (value < self.domain[0] or value > self.domain[1])  # type: ignore[operator]
+        if is_outside and value not in self.off:
+            return False
         return (not self.types or kind in self.types) and is_near and named(path, self.names)
 
 

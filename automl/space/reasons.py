@@ -105,7 +105,7 @@ _JUDGEMENTS = (
         "runs are evaluated by {metric}, the loss of the training data itself: it would always be searched away",
     ),
     Rule(
-        lambda path, f: matches(path, f.rules.throughput),
+        lambda path, f: matches(f".{path}", f.rules.throughput),  # a name without a block is one too
         "throughput only: it changes the speed, not the model",
     ),
     Rule(
