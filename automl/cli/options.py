@@ -15,6 +15,7 @@ from automl.cli.completion import completing, studies
 from automl.errors import ConfigurationError, Problem
 from automl.regular_file import followed
 from automl.storage.paths import StudyPaths
+from automl.tracking.mlflow.uri import PLAIN_PATH, names_another_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -104,8 +105,8 @@ def results_root(given: Path | None) -> Path:
     """Return the results folder, absolute: the option, AUTOML_RESULTS, or `results/` here.
 
     Raises:
-        ConfigurationError: its path is no UTF-8, which neither JSON files nor MLflow can hold, or has a ``?``, which
-            ends the path in the address of an sqlite file.
+        ConfigurationError: its path is no UTF-8, which neither JSON files nor MLflow can hold, or MLflow would take
+            that of its sqlite file for another.
     """
     root = absolute(Path(given or os.environ.get("AUTOML_RESULTS") or "results"))
     try:
@@ -113,9 +114,8 @@ def results_root(given: Path | None) -> Path:
     except UnicodeEncodeError as error:
         fix = "choose another folder, or a locale of UTF-8"
         raise wrong_argument("--results", repr(str(root)), "a path in UTF-8", fix) from error
-    if "?" in str(root):
-        expected = "a path without `?`, at which the address of an sqlite file ends"
-        raise wrong_argument("--results", str(root), expected, "choose another folder")
+    if names_another_file(str(root)):
+        raise wrong_argument("--results", str(root), PLAIN_PATH, "choose another folder")
     return root
 
 

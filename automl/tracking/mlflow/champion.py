@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from automl.errors import LaunchError
 from automl.study.model import Direction
 from automl.tracking.mlflow.failures import explain
-from automl.tracking.mlflow.uri import without_password
+from automl.tracking.mlflow.uri import store_address, without_password
 from automl.tracking.mlflow.writer import QUIET_ENVIRONMENT
 
 if TYPE_CHECKING:
@@ -118,7 +118,8 @@ def promote(tracking_uri: str, name: str, study_id: str) -> str:
 
     name, where = registered_name(name), without_password(tracking_uri)
     try:
-        client = MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
+        address = store_address(tracking_uri)
+        client = MlflowClient(tracking_uri=address, registry_uri=address)
         found = client.search_model_versions(f"name = '{name}' AND tags.`{STUDY_ID}` = '{study_id}'")
         if not found:
             raise LaunchError(f"{where}: no version of the model {name} is of this study; it has no best checkpoint")

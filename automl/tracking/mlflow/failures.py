@@ -12,6 +12,8 @@ from http import HTTPStatus
 from tempfile import gettempdir
 from typing import TYPE_CHECKING
 
+from automl.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -53,6 +55,8 @@ _MAX_DETAIL = 300
 
 def explain(error: BaseException) -> str:
     """Return why something was not taken and what to do, as one line, with the error's own words in parentheses."""
+    if isinstance(error, ConfigurationError):
+        return f"{error.problems[0].found}: {error.problems[0].fix}"
     known = next(filter(None, map(_known, _causes(error))), None)
     status = http_status(error)
     if known is None and status is not None:

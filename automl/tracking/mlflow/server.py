@@ -18,7 +18,7 @@ from urllib.parse import quote, urlencode
 from automl.errors import ConfigurationError, LaunchError, Problem
 from automl.tracking.mlflow.folder import MlflowFolder
 from automl.tracking.mlflow.moved import follow_move
-from automl.tracking.mlflow.uri import ARTIFACTS, default_tracking_uri, sqlite_file
+from automl.tracking.mlflow.uri import ARTIFACTS, default_tracking_uri, sqlite_file, store_address
 from automl.tracking.mlflow.view import view_page
 from automl.tracking.mlflow.writer import QUIET_ENVIRONMENT
 
@@ -93,7 +93,8 @@ def serve(results_root: Path, port: int, *, tracking_uri: str | None = None) -> 
     if (file := sqlite_file(uri)) is not None:
         follow_move(file)
     artifacts = (results_root.absolute() / ARTIFACTS).as_uri()
-    options = ["--backend-store-uri", uri, "--default-artifact-root", artifacts, "--host", _HOST, "--port", str(port)]
+    options = ["--backend-store-uri", store_address(uri)]
+    options += ["--default-artifact-root", artifacts, "--host", _HOST, "--port", str(port)]
     # One worker: four, the default, take 700 MB and serve one person no faster.
     status = _run_until_interrupted([sys.executable, "-P", "-m", "mlflow", "server", *options, "--workers", "1"], log)
     if status != 0:

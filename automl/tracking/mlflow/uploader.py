@@ -25,7 +25,7 @@ from automl.tracking.mlflow.failures import explain, http_status, is_refusal
 from automl.tracking.mlflow.files import files_of
 from automl.tracking.mlflow.new_store import first_touch_lock
 from automl.tracking.mlflow.projection import OF_FILES, STUDY_RUN, Projection, Upload, UploadKind
-from automl.tracking.mlflow.uri import artifact_root
+from automl.tracking.mlflow.uri import artifact_root, store_address
 from automl.tracking.mlflow.view import view_tag
 
 if TYPE_CHECKING:
@@ -150,8 +150,9 @@ class Uploader:
         self._folder.study.root.stat()
         with self.lock:
             if self._client is None:
+                address = store_address(self._uri)
                 with first_touch_lock(self._uri):
-                    client = MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
+                    client = MlflowClient(tracking_uri=address, registry_uri=address)
                     self.experiment_id = _experiment_id(client, self._experiment, self._uri)
                 self._client = client
             self.state.experiment_id = self.experiment_id

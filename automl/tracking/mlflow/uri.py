@@ -6,7 +6,10 @@ import re
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+from automl.errors import ConfigurationError
+
 _SQLITE = "sqlite:///"
+PLAIN_PATH = "a path without `?`, and without `%` before two digits or letters up to F"
 ARTIFACTS = "mlflow-artifacts"
 """Folder of the artifacts, beside a sqlite file."""
 
@@ -19,6 +22,29 @@ def default_tracking_uri(results_root: Path) -> str:
 def sqlite_file(tracking_uri: str) -> Path | None:
     """Return the file of a sqlite URI; None for any other store."""
     return Path(tracking_uri.removeprefix(_SQLITE)) if tracking_uri.startswith(_SQLITE) else None
+
+
+def names_another_file(path: str) -> bool:
+    """Tell whether SQLAlchemy takes the path of a sqlite file for another: it decodes %41, and ends it at a ``?``."""
+    return re.search(r"\?|%[0-9A-Fa-f]{2}", path) is not None
+
+
+def store_address(tracking_uri: str) -> str:
+    """Return the URI as MLflow may be given it.
+
+    Raises:
+        ConfigurationError: it is that of a sqlite file whose path `names_another_file`.
+    """
+    file = sqlite_file(tracking_uri)
+    if file is not None and names_another_file(str(file)):
+        raise ConfigurationError.single(
+            "the record",
+            where=tracking_uri,
+            found="MLflow would take it for the address of another file",
+            expected=PLAIN_PATH,
+            fix="rename that folder, or name a server by --tracking-uri",
+        )
+    return tracking_uri
 
 
 def absolute_uri(tracking_uri: str) -> str:

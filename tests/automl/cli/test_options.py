@@ -111,5 +111,7 @@ def test_several_objectives_constraints_and_a_command_are_taken_from_the_command
 def test_a_results_folder_that_no_json_file_can_name_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="UTF-8"):
         results_root(Path(os.fsdecode(b"results\xff")))
-    with pytest.raises(ConfigurationError, match=r"a path without `\?`"):
-        results_root(Path("/data/what?"))
+    for name in ("what?", "100%41"):
+        with pytest.raises(ConfigurationError, match=r"a path without `\?`"):
+            results_root(Path("/data", name))
+    assert results_root(Path("/data/100% résults #1")) == Path("/data/100% résults #1")

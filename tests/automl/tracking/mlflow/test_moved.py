@@ -13,7 +13,7 @@ from automl.study.events import FileAttached, ModelRegistered
 from automl.tracking.mlflow.folder import MlflowFolder
 from automl.tracking.mlflow.moved import follow_move
 from automl.tracking.mlflow.tracker import sync
-from automl.tracking.mlflow.uri import default_tracking_uri
+from automl.tracking.mlflow.uri import default_tracking_uri, store_address
 from tests.automl.study.examples import study_started
 from tests.automl.tracking.mlflow.events import append, measured, trial_started
 
@@ -29,7 +29,7 @@ MODEL = {"name": "demo", "files": {"best.pth": "best.pth"}, "tags": {"automl.tri
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A results folder, its path hard to quote, with a study whose record is complete."""
-    results = tmp_path_factory.mktemp("a") / "my 100% résults"
+    results = tmp_path_factory.mktemp("a") / "my 100% #résults"
     study = StudyPaths(results / "demo")
     study.root.mkdir(parents=True)
     for name in ("best.pth", "notes.txt"):
@@ -43,7 +43,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def client_of(results: Path) -> MlflowClient:
     from mlflow import MlflowClient  # noqa: PLC0415 # heavy
 
-    return MlflowClient(tracking_uri=default_tracking_uri(results))
+    return MlflowClient(tracking_uri=store_address(default_tracking_uri(results)))
 
 
 def study_run(client: MlflowClient) -> Run:
@@ -64,7 +64,7 @@ def read(client: MlflowClient, folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("is_moved", [True, False])
 def test_artifacts_and_models_are_those_of_the_folder_itself(recorded: Path, tmp_path: Path, *, is_moved: bool) -> None:
-    new = shutil.copytree(recorded, tmp_path / "new place")
+    new = shutil.copytree(recorded, tmp_path / "new % place")
     if is_moved:
         recorded.rename(recorded.with_name("gone"))
     else:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from automl.tracking.mlflow.uri import artifact_root, default_tracking_uri, sqlite_file, without_password
+import pytest
+
+from automl.errors import ConfigurationError
+from automl.tracking.mlflow.failures import explain
+from automl.tracking.mlflow.uri import artifact_root, default_tracking_uri, sqlite_file, store_address, without_password
 
 
 def test_the_default_record_is_a_sqlite_file_in_the_results_root(tmp_path: Path) -> None:
@@ -23,6 +27,16 @@ def test_artifacts_of_a_sqlite_record_lie_beside_it(tmp_path: Path) -> None:
 def test_a_server_decides_itself_where_artifacts_go() -> None:
     assert artifact_root("http://server:5000", "demo") is None
     assert sqlite_file("http://server:5000") is None
+
+
+@pytest.mark.parametrize("folder", ["what?", "100%41", "a%2fb"])
+def test_a_path_that_mlflow_would_take_for_another_is_never_given_to_it(folder: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        store_address(default_tracking_uri(Path("/data", folder)))
+
+    assert explain(caught.value).startswith("MLflow would take it for the address of another file: rename that folder")
+    for uri in ("sqlite:////data/100% résults #1/mlflow.db", "http://server/?a=%41"):
+        assert store_address(uri) == uri
 
 
 def test_a_password_is_never_shown() -> None:
