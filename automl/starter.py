@@ -7,13 +7,16 @@ known to act on the result is proposed; everything else stands there as a commen
 from __future__ import annotations
 
 import json
+import re
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from automl.architectures.load import load_architecture
-from automl.program.arguments import LIGHTNING, needs_subcommand
+from automl.program.arguments import LIGHTNING, TRANSFORMERS, needs_subcommand
+from automl.program.hydra_config import OWN_BLOCK
 from automl.program.script import HYDRA, Script, parsed, read_script
 from automl.program.skill import NETWORK_ARCH
 from automl.program.traces import Traces, direction_of, read_traces, resume_argument
@@ -24,7 +27,7 @@ from automl.space.ranges import make_parameter
 from automl.spec.train_schema import LeafKind, SchemaLeaf
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from automl.config_files import JsonValue
     from automl.space.parameters import Parameter
@@ -36,13 +39,29 @@ _NOT_SEARCHED = {
     *("batch size", "length of the warm-up", "part of the run", "length of the run", "size of an image"),
     *("rank of an adapter", "heads of attention", "depth of the network", "iterations of the network"),
     *("width of the network", "number of queries", "weight of a loss", "balance of the loss", "focus of the loss"),
+    *("share", "share that is masked"),
 }
-_CHOSEN = ("opt", "optim", "optimizer", "scheduler", "lr_scheduler", "sched", "activation", "act", "loss")
+# They act, and little: of 20 trials none is left for them.
+_MINOR = {
+    *("epsilon", "smallest rate", "first momentum", "second momentum", "setting of a schedule", "strength of colours"),
+    *("decay of averaged weights", "rate of averaged weights", "shift of the hue", "probability", "angle"),
+    *("factor of the smallest rate", "factor of the first rate", "momentum of normalisation", "decay of advantages"),
+}
+_OF_MACHINE = {
+    *("worker", "workers", "print", "log", "logging", "port", "gpu", "gpus", "world", "threads", "every", "interval"),
+    *("freq", "frequency", "verbose", "device", "devices"),
+}
+_CHOSEN = ("opt", "optim", "optimizer", "scheduler", "lr_scheduler", "sched", "activation", "act")
+_CHOICE = re.compile(rf"(?:.*\.)?(?:{'|'.join(_CHOSEN)})(?:[._](?:name|type))?")
+_MODELS = ("model", "network", "net", "arch", "architecture", "backbone", "encoder", "decoder", "head")
 _WITH_MOMENTUM = ("sgd", "rmsprop", "nesterov", "momentum")
 _WORDS_OF_HYDRA = "{overrides}"
 _TRAINER = "trainer."
 """What Lightning's own class takes: most of it is about the machine and the log."""
 _LENGTH = f"{_TRAINER}max_epochs"
+_OUTPUT = "output_dir"
+_OF_TRANSFORMERS = {_OUTPUT: "out", "eval_strategy": "epoch", "save_strategy": "epoch"}
+"""Without these the Trainer neither measures nor saves at the end of an epoch."""
 _LIGHTNING_REPORT = (
     "report:",
     '  resume: "--ckpt_path {checkpoint}"  # the words that continue from one',
@@ -64,7 +83,9 @@ class Proposed:
 def study_text(script: Script, command: str, spec: str = "") -> str:
     """Return the text of a study file for a script; ``spec`` is the file beside it that the program starts from."""
     traces = read_traces(tree for file in script.files if (tree := parsed(file)) is not None)
-    lines = [*proposals(script.arguments.values())]
+    conditions, further = _of_groups(script)
+    arguments = {one.path: one for one in further} | script.arguments
+    lines = [*_group_lines(script), *proposals(arguments.values(), conditions)]
     if lines and not any(line.is_searched for line in lines):
         lines = [Proposed(path=p.path, values=p.values, why=p.why, is_searched=True) for p in lines]
     width = max((len(f"{line.path}: {line.values}") for line in lines), default=0)
@@ -74,12 +95,12 @@ def study_text(script: Script, command: str, spec: str = "") -> str:
         f"# Written by `automl init` from {name} ({script.library or 'its help'}). Check ranges, objective and report;",
         "# then: automl plan study.yaml, automl run study.yaml. The ends of an elastic range are no limits: they move",
         "# out where the best trials gather at them.",
+        *_required(script, command),
         f"program: {command} {_words_of(script, spec)}",
         *([f"spec: {spec}  # what the program starts from, as it prints it: trial 0"] if spec else []),
         "search:",
         *(_line(line, width) for line in sorted(lines, key=lambda line: not line.is_searched)),
-        *_group_lines(script),
-        *_objective_lines(traces),
+        *_objective_lines(traces, script.library),
         *_report_lines(script, traces),
         *_length_lines(script),
         "budget: {trials: 20}",
@@ -87,17 +108,52 @@ def study_text(script: Script, command: str, spec: str = "") -> str:
     return "\n".join(parts) + "\n"
 
 
+def _required(script: Script, command: str) -> Iterator[str]:
+    """Yield a line with what a program does not start without, as far as its command does not have it."""
+    words = shlex.split(command)
+    has_more = bool([word for word in words[2:] if not word.startswith("-") and word != script.subcommand])
+    needed = [one for one in script.arguments.values() if one.is_required and one.kind not in {"float", "int"}]
+    missing = [one.flag or one.path.upper() for one in needed if (one.flag not in words if one.flag else not has_more)]
+    if missing:
+        yield f"# It needs {', '.join(missing)} too: write them into `program` (paths: absolute, or beside this file)."
+
+
 def _words_of(script: Script, spec: str) -> str:
     if spec:
         return "--config {config_path}"
+    if script.library == TRANSFORMERS and _OUTPUT in script.arguments:
+        given = (f"--{name} {value}" for name, value in _OF_TRANSFORMERS.items())
+        return " ".join([*given, "--{overrides}"])
     return _WORDS_OF_HYDRA if script.library == HYDRA else "--{overrides}"
 
 
-def _group_lines(script: Script) -> Iterator[str]:
-    """Yield a line for each group of a Hydra configuration with several options."""
+def _group_lines(script: Script) -> Iterator[Proposed]:
+    """Yield a line for each group of a Hydra configuration with several options; a group of data is only shown."""
     for group, options in script.groups.items():
         if len(options) > 1:
-            yield f"  # {group}: {json.dumps(options)}  # a group; its options may have other parameters below it"
+            yield Proposed(
+                path=group,
+                values=json.dumps(list(options)),
+                why=f"a group of the configuration; default {next(iter(options))}",
+                is_searched=_is_chosen(group),
+            )
+
+
+def _is_chosen(group: str) -> bool:
+    return group.rpartition("/")[2] in (*_CHOSEN, *_MODELS)
+
+
+def _of_groups(script: Script) -> tuple[dict[str, str], list[Argument]]:
+    """Return under which options of a group parameters act, where not under all, and those of options not used."""
+    conditions: dict[str, str] = {}
+    further: list[Argument] = []
+    for group, options in script.groups.items():
+        if len(options) > 1 and _is_chosen(group):
+            listed = dict.fromkeys(one.path for values in options.values() for one in values)
+            having = {path: [o for o, values in options.items() if path in {v.path for v in values}] for path in listed}
+            conditions |= {p: f"{group}: {json.dumps(o)}" for p, o in having.items() if len(o) < len(options)}
+            further += [one for values in options.values() for one in values]
+    return conditions, further
 
 
 def _length_lines(script: Script) -> Iterator[str]:
@@ -111,7 +167,10 @@ def _line(line: Proposed, width: int) -> str:
     return f"  {'' if line.is_searched else '# '}{text:<{width}}  # {line.why}"
 
 
-def _objective_lines(traces: Traces) -> Iterator[str]:
+def _objective_lines(traces: Traces, library: str) -> Iterator[str]:
+    if not traces.metrics and library == TRANSFORMERS:
+        yield "objective: eval_loss minimize  # what the Trainer reports; or eval_ and a name of your compute_metrics"
+        return
     if not traces.metrics:
         yield "objective: val_loss minimize  # the metric that your program reports, and its direction"
         return
@@ -149,14 +208,17 @@ def _report_lines(script: Script, traces: Traces) -> Iterator[str]:
     yield from (f"  {key}: {value}  # {why}" for key, value, why in rows if known[key])
 
 
-def proposals(listed: Iterable[Argument]) -> Iterator[Proposed]:
-    """Yield a line for each argument that could be searched."""
+def proposals(listed: Iterable[Argument], conditions: Mapping[str, str] = MappingProxyType({})) -> Iterator[Proposed]:
+    """Yield a line for each argument that could be searched; ``conditions`` say as text under which some act."""
     arguments = tuple(listed)
     rules = load_architecture(NETWORK_ARCH)
     fixed = {*rules.keys.epochs, *rules.keys.seed}
     for argument in arguments:
         kind = _KINDS.get(argument.kind)
-        if argument.path in fixed or resume_argument([argument.path]) or argument.is_any_text_true or kind is None:
+        is_placed = argument.is_required and not argument.flag
+        if argument.path in fixed or resume_argument([argument.path]) or argument.is_any_text_true or is_placed:
+            continue
+        if kind is None or argument.path.startswith(f"{OWN_BLOCK}."):
             continue
         leaf = SchemaLeaf(path=argument.path, kind=kind, choices=_plain(argument.choices))
         value = argument.default
@@ -165,20 +227,31 @@ def proposals(listed: Iterable[Argument]) -> Iterator[Proposed]:
             made = make_parameter(leaf, value, family=family)
         except ValueError:
             continue
-        is_known = bool(family.name) and family.name not in _NOT_SEARCHED
-        is_option = bool(argument.choices) and argument.path.rpartition(".")[2] in _CHOSEN
-        is_costly = any(word in argument.path for word in ("worker", "log", "every", "interval", "port", "gpu", "num_"))
-        if argument.path.startswith(_TRAINER) and not is_known:
+        made = _limited(made, *argument.limits)
+        is_known = bool(family.name) and family.name not in _NOT_SEARCHED | _MINOR and not argument.is_off
+        is_option = bool(argument.choices) and _CHOICE.fullmatch(argument.path) is not None
+        is_of_machine = bool(_OF_MACHINE & {*re.split(r"[._-]", argument.path.lower())})
+        if is_of_machine or (argument.path.startswith(_TRAINER) and not is_known):
             continue
-        default = f"default {value}" if value is not None else "no default"
+        default = "off by default" if argument.is_off else "no default" if value is None else f"default {value}"
         reason = made.reason.partition(", inside the schema")[0].partition("; the schema has no")[0]
+        reason = reason.replace("of the schema", "that it declares")
         words = filter(None, (argument.text.replace("\n", " ")[:60], default, reason))
         yield Proposed(
             path=argument.path,
-            values=_values(made, _condition(argument, arguments)),
+            values=_values(made, conditions.get(argument.path) or _condition(argument, arguments)),
             why="; ".join(words),
-            is_searched=(is_known or is_option) and not is_costly,
+            is_searched=(is_known or is_option) and "num_" not in argument.path,
         )
+
+
+def _limited(made: Parameter, low: float | None, high: float | None) -> Parameter:
+    """Return a range inside the limits that the program declares; its ends do not move, they would leave these."""
+    if made.choices or (low is None and high is None):
+        return made
+    ends = made.bounds
+    inside = max(ends[0], ends[0] if low is None else low), min(ends[1], ends[1] if high is None else high)
+    return replace(made, low=inside[0], high=inside[1], derived=()) if inside[0] < inside[1] else made
 
 
 def _plain(choices: Iterable[JsonValue]) -> tuple[bool | int | float | str | None, ...]:
@@ -198,7 +271,8 @@ def _condition(argument: Argument, arguments: Iterable[Argument]) -> str:
 
 def _values(made: Parameter, condition: str) -> str:
     if made.choices:
-        return json.dumps(list(made.choices))
+        options = json.dumps(list(made.choices))
+        return f"{{options: {options}, when: {{{condition}}}}}" if condition else options
     low, high = (_number(made, end) for end in made.bounds)
     scale = "log" if made.log else "one_minus_log" if made.log_to_one else ""
     words = " ".join(filter(None, (f"{low}..{high}", scale, "elastic" if made.derived else "")))
@@ -208,7 +282,7 @@ def _values(made: Parameter, condition: str) -> str:
 def _number(made: Parameter, value: float) -> str:
     if made.is_integer:
         return str(int(value))
-    text = f"{value:.3g}"
+    text = f"{value:.3g}" if not made.log_to_one else f"{1 - float(f'{1 - value:.3g}'):.12g}"
     return text if any(mark in text for mark in ".e") else f"{text}.0"
 
 
@@ -222,6 +296,8 @@ def script_of(words: str, folder: Path) -> tuple[Script, str]:
         command = f"python {words}" if words.endswith(".py") and len(words.split()) == 1 else words
     script = read_script(command, folder)
     trees = [tree for file in script.files if (tree := parsed(file)) is not None]
+    if script.subcommand and script.subcommand not in words.split():
+        command += f" {script.subcommand}"
     if script.library == LIGHTNING and any(map(needs_subcommand, trees)) and not _SUBCOMMANDS & {*words.split()}:
         command += " fit"
     return script, command

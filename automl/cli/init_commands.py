@@ -104,8 +104,11 @@ def _by_running(known: Script, command: str, folder: Path, *, may_run: bool) -> 
     name = command if known.file is None else known.file.name
     if not may_run:
         found = f"{name}, whose source declares no arguments that are recognised"
-        expected = "argparse, Hydra, click, typer, jsonargparse or dataclasses"
+        expected = "argparse, Hydra, click, typer, absl, Fire, tyro, jsonargparse, Lightning's or Transformers' parser"
         fix = f"automl init {shlex.quote(command)} --run-help runs it with --help; or write study.yaml by hand"
+        if settings := _settings(known):
+            found = f"{name}, which takes no arguments: its settings are constants ({', '.join(settings[:3])}, ...)"
+            fix = f'let it take them, e.g. p.add_argument("--{settings[0].lower()}", type=float, default={settings[0]})'
         raise wrong_argument("SCRIPT", found, expected, fix)
     from automl.program.help_text import arguments_of_help, arguments_of_values, may_print_config
 
@@ -120,6 +123,16 @@ def _by_running(known: Script, command: str, folder: Path, *, may_run: bool) -> 
     if not arguments:
         raise wrong_argument("SCRIPT", f"{name} --help names no options", "options with values", "write study.yaml")
     return replace(known, arguments=arguments), ""
+
+
+def _settings(known: Script) -> list[str]:
+    """Return the names of the numbers at the top of a script, by which it seems to be set."""
+    from automl.program.constants import constants_of
+    from automl.program.script import parsed
+
+    tree = parsed(known.file) if known.file is not None else None
+    constants = constants_of(tree) if tree is not None else {}
+    return [name for name, value in constants.items() if name.isupper() and isinstance(value, int | float)]
 
 
 def _output(command: str, word: str, folder: Path) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from automl.config_files import JsonValue
 
+OWN_BLOCK = "hydra"
 _SELF = "_self_"
 
 
@@ -31,12 +32,12 @@ class Configuration:
 
     Attributes:
         values: A value for each leaf, by its path.
-        groups: Group -> its options, the one that is used first.
+        groups: Group -> its options, the one that is used first, each with what it sets.
         files: Every file that was read.
     """
 
     values: tuple[Argument, ...] = ()
-    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    groups: Mapping[str, Mapping[str, tuple[Argument, ...]]] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
 
 
@@ -65,8 +66,16 @@ def read_configuration(
                 composer = _Composer(root, followed(folder), ConfigStore(beside), _chosen(words))
                 values = composer.composed("", name.removesuffix(".yaml"))
                 listed = tuple(_of_value(path, value) for path, value in _leaves(values))
-                return Configuration(values=listed, groups=composer.groups, files=tuple(composer.files))
+                groups = composer.with_options()
+                return Configuration(values=listed, groups=groups, files=tuple(dict.fromkeys(composer.files)))
     return None
+
+
+def group_argument(group: tuple[str, Mapping[str, object]]) -> Argument:
+    """Return the choice of a group: Hydra's own block has no values of the program, so its path is free."""
+    name, options = group
+    path, first = f"{OWN_BLOCK}.{name.replace('/', '.')}", next(iter(options), None)
+    return Argument(path=path, flag=name, kind="str", default=first, choices=tuple(options))
 
 
 def _chosen(words: Iterable[str]) -> dict[str, str]:
@@ -96,6 +105,21 @@ class _Composer:
         values = self._with_defaults(group, name)
         self._open.pop()
         return values
+
+    def with_options(self) -> dict[str, dict[str, tuple[Argument, ...]]]:
+        """Return the groups with what each option sets, by the paths of the whole configuration."""
+        noted = dict(self.groups)  # those of an option that is not used are not the program's
+        found = {
+            group: {
+                option: tuple(
+                    _of_value(path, value) for path, value in _leaves(_nested(group, self.composed(group, option)))
+                )
+                for option in options
+            }
+            for group, options in noted.items()
+        }
+        self.groups = noted
+        return found
 
     def _with_defaults(self, group: str, name: str) -> dict[str, JsonValue]:
         document = self._document(group, name)

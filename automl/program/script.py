@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from automl.config_files import parse_scalar, read_regular
 from automl.errors import ConfigurationError
 from automl.program.arguments import read_arguments
-from automl.program.hydra_config import read_configuration
+from automl.program.hydra_config import group_argument, read_configuration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from automl.skill.program import Argument
 
 HYDRA = "hydra"
+_TRAINS = re.compile(r"train|fit|tune")
 _MOST_FILES = 30
 _OPTION = re.compile(r"(--?[A-Za-z][\w.-]*)(?:=(.*))?", re.DOTALL)
 _PLACE = re.compile(r"\{([A-Za-z_]\w*)\}")
@@ -39,14 +40,16 @@ class Script:
         file: The script; None where the command names none that is here.
         library: Who reads its arguments: ``argparse``, ``hydra``, ...; empty where unknown.
         arguments: By their paths, with the defaults that count: those of the command line before those of the source.
-        groups: Of Hydra: group -> its options, the one that is used first.
+        subcommand: The word behind which the arguments are taken: that of the command, else the one that trains.
+        groups: Of Hydra: group -> its options, the one that is used first, each with what it sets.
         files: Every file that was read, the script first.
     """
 
     file: Path | None = None
     library: str = ""
     arguments: dict[str, Argument]
-    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    subcommand: str = ""
+    groups: Mapping[str, Mapping[str, tuple[Argument, ...]]] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
 
 
@@ -66,7 +69,10 @@ def read_script(command: str, folder: Path) -> Script:
         read = [read_arguments(tree, trees) for tree in trees]
         known = [found for found in read if found[0]]
         library, listed = next((found for found in read if found[1]), known[0] if known else ("", ()))
-    arguments = {argument.path: argument for argument in listed}
+    chosen = _chosen_subcommand(listed, words)
+    arguments = {one.path: one for one in listed if one.subcommand in {"", chosen}}
+    if configured is not None:
+        arguments |= {one.path: one for one in map(group_argument, configured.groups.items()) if one.choices[1:]}
     for name, path in _places(words, arguments).items():
         arguments[name] = replace(arguments.pop(path), path=name)
     for path, value in _given(words, arguments).items():
@@ -75,9 +81,17 @@ def read_script(command: str, folder: Path) -> Script:
         file=file,
         library=library,
         arguments=arguments,
+        subcommand=chosen,
         groups=configured.groups if configured is not None else {},
         files=files,
     )
+
+
+def _chosen_subcommand(listed: Sequence[Argument], words: Sequence[str]) -> str:
+    """Return the subcommand that a command names, else the one that seems to train; empty where there are none."""
+    known = dict.fromkeys(argument.subcommand for argument in listed if argument.subcommand)
+    named = [word for word in words if word in known] or [word for word in known if _TRAINS.search(word)]
+    return next(iter([*named, *known]), "")
 
 
 def find_script(words: Sequence[str], folder: Path) -> Path | None:

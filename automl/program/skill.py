@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from automl.architectures.load import load_architecture
 from automl.config_files import read_regular
 from automl.errors import ConfigurationError, Problem
+from automl.program.hydra_config import OWN_BLOCK
 from automl.program.script import Script, read_script
 from automl.skill.fields import is_parameter_path
 from automl.skill.load import load_skill
@@ -77,11 +78,18 @@ def program_skill(document: Mapping[str, Any]) -> Skill:
         templates=MappingProxyType({}),
         schemas=MappingProxyType({}),
         values=MappingProxyType({**({} if is_config else _defaults(script)), **defaults}),
+        shorthand_keys=MappingProxyType(_group_keys(script)),
         values_source="its own default" if script.file is None else f"the default of {script.file.name}",
         is_open=True,
         fingerprints=MappingProxyType(_fingerprints(document, script.files, folder)),
         architecture=_architecture(patterns, program.first_epoch or 0),
     )
+
+
+def _group_keys(script: Script) -> dict[str, str]:
+    """Return how a study names the groups of Hydra: as its command line does, with dots for slashes too."""
+    groups = {one.path: one.flag for one in script.arguments.values() if one.path.startswith(f"{OWN_BLOCK}.")}
+    return {name: path for path, flag in groups.items() for name in (flag, flag.replace("/", "."))}
 
 
 def _name(script: Script, command: str) -> str:

@@ -39,6 +39,10 @@ class Argument:
         is_flag: It takes no value: it is there or not.
         negative: How a flag is switched off, ``--no-ema``; empty where it is left out for that.
         is_any_text_true: Its type is ``bool``, which takes every text, also "False", as true.
+        is_required: The program does not start without it.
+        is_off: Its default is none: what it sets is off, and no value of it means that.
+        limits: Lowest and highest value that it takes; None for no limit.
+        subcommand: The word behind which it is taken; empty for none.
     """
 
     path: str
@@ -50,6 +54,10 @@ class Argument:
     is_flag: bool = False
     negative: str = ""
     is_any_text_true: bool = False
+    is_required: bool = False
+    is_off: bool = False
+    limits: tuple[float | None, float | None] = (None, None)
+    subcommand: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -119,6 +119,7 @@ class _Builder:
         self._left_out: dict[str, str] = {}
         known = dict.fromkeys([*schema.leaves, *(path for path, _ in iterate_leaves(spec.values))])
         aliases = {alias: path for alias, path in skill.shorthand_keys.items() if alias not in known}
+        self._aliases = aliases
         self._selection, problems = read_selection(request.search, known=known, aliases=aliases, is_open=skill.is_open)
         self._problems = list(problems)
         self._ranks = _ranks(skill, schema, spec) if self._selection.is_recommended else {}
@@ -300,7 +301,8 @@ class _Builder:
         condition, inactive = activity(path, self._facts, searched) if is_known else (None, "")
         conditions = [] if condition is None else [condition]
         asked = self._selection.ranges.get(path)
-        for parent, spelled in asked.when if asked is not None and not inactive else ():
+        for name, spelled in asked.when if asked is not None and not inactive else ():
+            parent = self._aliases.get(name, name)
             values = self._typed(parent, spelled)
             if parent in searched:
                 conditions.append(Condition(path=parent, any_of=values))

@@ -27,7 +27,7 @@ from automl.study.model import Budget, Objective, Resources, StudyPlan
 from automl.study.replicates import decide_replication, seed_key
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from automl.machine import Machine
     from automl.request.policy import PolicyDecision
@@ -98,7 +98,7 @@ def plan_study(request: StudyRequest, parts: StudyParts, machine: Machine | None
         seed=request.seed if request.seed is not None else DEFAULT_SEED,
         max_epochs=None if key is None else spec.count(key),
         first_trials=(searched.default_assignment(),),
-        first_origins=(first_origin(skill, spec, [parameter.path for parameter in searched.parameters]),),
+        first_origins=(first_origin(skill, spec, searched.default_assignment()),),
         options=request.options,
         launch=parts.launch,
         experiment=request.experiment or record,
@@ -107,11 +107,12 @@ def plan_study(request: StudyRequest, parts: StudyParts, machine: Machine | None
     return dataclasses.replace(plan, fingerprint=fingerprint(plan))
 
 
-def first_origin(skill: Skill, spec: Spec, searched: Sequence[str]) -> Origin:
+def first_origin(skill: Skill, spec: Spec, searched: Iterable[str]) -> Origin:
     """Return where trial 0 comes from; of a program, what of it has no default that could be read."""
     if not skill.is_open:
         return Origin(OriginKind.TEMPLATE)
-    guesses = {origin: [p for p in searched if spec.origins.get(p) == origin] for origin in (MIDDLE, FIRST)}
+    paths = tuple(searched)
+    guesses = {origin: [p for p in paths if spec.origins.get(p) == origin] for origin in (MIDDLE, FIRST)}
     return Origin(OriginKind.DEFAULTS, detail="; ".join(f"{', '.join(p)}: {o}" for o, p in guesses.items() if p))
 
 

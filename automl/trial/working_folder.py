@@ -106,6 +106,8 @@ def _options(program: Program, values: Mapping[str, JsonValue]) -> Iterator[str]
 def _assignments(program: Program, values: Mapping[str, JsonValue]) -> Iterator[str]:
     """Yield values as ``key=value``; Hydra needs quotes around text that is no plain word."""
     for path, value in values.items():
+        argument = program.arguments.get(path)
+        name = argument.flag if program.library == "hydra" and argument is not None and argument.flag else path
         text = "null" if value is None else str(value)
         is_quoted = program.library == "hydra" and isinstance(value, str) and not _HYDRA_PLAIN.fullmatch(text)
-        yield f"{path}='{text}'" if is_quoted else f"{path}={text}"
+        yield f"{name}='{text}'" if is_quoted else f"{name}={text}"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import replace
+import textwrap
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,10 +12,15 @@ import yaml
 
 from automl.program.help_text import arguments_of_help, arguments_of_values, may_print_config
 from automl.program.traces import read_traces
+from automl.program.training_arguments import with_training_arguments
 from automl.request.location import RunLocation
 from automl.request.study_request import load_study_request
 from automl.run import make_plan
 from automl.starter import script_of, study_text
+from automl.storage.paths import StudyPaths
+from automl.study.trial import Proposal
+from automl.trial.attempts import Start
+from automl.trial.task import build_task, launch_request
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,19 +132,105 @@ def test_a_printed_configuration_is_where_trial_0_starts(tmp_path: Path) -> None
     assert plan.spec.get("model.optimizer.class_path") == "torch.optim.SGD"
 
 
-def test_the_groups_of_hydra_are_shown(tmp_path: Path) -> None:
+def test_a_group_of_hydra_is_a_choice_and_what_one_option_has_acts_with_it(tmp_path: Path) -> None:
     (tmp_path / "conf/optim").mkdir(parents=True)
-    (tmp_path / "conf/config.yaml").write_text("defaults: [{optim: sgd}]\n", encoding="utf-8")
-    for name, lr in (("adam", 0.01), ("sgd", 0.1)):
-        (tmp_path / f"conf/optim/{name}.yaml").write_text(f"lr: {lr}\n", encoding="utf-8")
+    (tmp_path / "conf/data").mkdir()
+    (tmp_path / "conf/config.yaml").write_text("defaults: [{optim: sgd}, {data: one}]\n", encoding="utf-8")
+    files = {"optim/adam": "lr: 0.01", "optim/sgd": "lr: 0.1\nmomentum: 0.9", "data/one": "n: 1", "data/two": "n: 2"}
+    for name, content in files.items():
+        (tmp_path / f"conf/{name}.yaml").write_text(f"{content}\n", encoding="utf-8")
     (tmp_path / "train.py").write_text(
         'import hydra\n@hydra.main(config_path="conf", config_name="config")\ndef main(c): ...\n', encoding="utf-8"
     )
 
     text = study_text(*script_of("python train.py", tmp_path))
 
-    assert yaml.safe_load(text)["search"] == {"optim.lr": "0.001..1.0 log elastic"}
-    assert '  # optim: ["sgd", "adam"]  # a group' in text
+    assert yaml.safe_load(text)["search"] == {
+        "optim": ["sgd", "adam"],
+        "optim.lr": "0.001..1.0 log elastic",
+        "optim.momentum": {"range": "0.5..0.99 one_minus_log elastic", "when": {"optim": ["sgd"]}},
+    }
+    assert '  # data: ["one", "two"]' in text  # with other data no values can be compared
+    (tmp_path / "study.yaml").write_text(text, encoding="utf-8")
+    plan = make_plan(load_study_request(str(tmp_path / "study.yaml")), RunLocation(results=tmp_path / "results"))
+    assert dict(plan.first_trials[0]) == {"hydra.optim": "sgd", "optim.lr": 0.1, "optim.momentum": 0.9}
+    assert str(plan.origin) == "the program's own defaults"
+    proposal = Proposal(number=1, assignment={"hydra.optim": "adam", "optim.lr": 0.5}, origin=plan.origin)
+    task = build_task(plan, StudyPaths(tmp_path / "s"), proposal, Start())
+    assert sorted(launch_request(task).command[2:]) == ["optim.lr=0.5", "optim=adam"]
+
+
+@pytest.mark.parametrize(
+    ("argument", "line"),
+    [
+        ("'--ema-decay', type=float, default=0.9999", "  # ema_decay: 0.999..0.99999 one_minus_log elastic"),
+        ("'--lr-step', type=float, default=0.1", "  # lr_step: 0.05..0.2 elastic"),
+        ("'--step-size', type=float, default=0.1", "  # step_size: 0.05..0.2 elastic"),
+        ("'--lr-noise-pct', type=float, default=0.67", "  # lr_noise_pct: "),
+        ("'--lr-backbone', type=float, default=1e-4", "  lr_backbone: 1e-06..0.001 log elastic"),
+        ("'--val-fraction', type=float, default=0.1", "  # val_fraction: "),
+        ("'--mlm-probability', type=float, default=0.15", "  # mlm_probability: "),
+        ("'--clip-grad', type=float, default=None", "  # clip_grad: "),
+        ("'--epsilon', type=float, default=8/256", "  # epsilon: "),
+        ("'--proportion', type=float, default=0.5", "  # proportion: "),
+    ],
+)
+def test_what_is_no_rate_changes_the_measure_or_is_off_is_shown_and_not_searched(
+    tmp_path: Path, argument: str, line: str
+) -> None:
+    source = f"import argparse\np = argparse.ArgumentParser()\np.add_argument({argument})\n"
+    (tmp_path / "train.py").write_text(f"{source}p.add_argument('--lr', type=float, default=0.1)\n", encoding="utf-8")
+
+    text = study_text(*script_of("train.py", tmp_path))
+
+    assert [found for found in text.splitlines() if found.startswith(line)]
+
+
+def test_a_subcommand_that_trains_is_chosen_and_what_it_needs_is_said(tmp_path: Path) -> None:
+    source = """
+        import argparse
+        p = argparse.ArgumentParser()
+        sub = p.add_subparsers()
+        e = sub.add_parser("evaluate")
+        e.add_argument("--threshold", type=float, default=0.5)
+        t = sub.add_parser("train")
+        t.add_argument("data")
+        t.add_argument("--out", required=True)
+        t.add_argument("--lr", type=float, default=0.1)
+    """
+    (tmp_path / "train.py").write_text(textwrap.dedent(source), encoding="utf-8")
+
+    text = study_text(*script_of("train.py", tmp_path))
+
+    assert yaml.safe_load(text)["program"] == "python train.py train --{overrides}"
+    assert "# It needs DATA, --out too: " in text
+    assert "threshold" not in text
+    assert "It needs" not in study_text(*script_of("python train.py train /data --out x", tmp_path))
+
+
+def test_of_transformers_its_own_training_arguments_are_proposed(tmp_path: Path) -> None:
+    source = "from transformers import HfArgumentParser, TrainingArguments\nHfArgumentParser(TrainingArguments)\n"
+    (tmp_path / "train.py").write_text(source, encoding="utf-8")
+
+    document = yaml.safe_load(study_text(*script_of("train.py", tmp_path)))
+
+    assert document["search"]["learning_rate"] == "5e-07..0.0005 log elastic"
+    assert document["objective"] == "eval_loss minimize"
+    assert document["report"] == {"resume": "--resume_from_checkpoint {checkpoint}"}
+    words = "--output_dir out --eval_strategy epoch --save_strategy epoch --{overrides}"
+    assert document["program"] == f"python train.py {words}"
+
+
+@pytest.mark.slow
+def test_the_defaults_of_training_arguments_are_those_of_transformers() -> None:
+    transformers = pytest.importorskip("transformers")
+    found = {
+        one.path: one.default for one in with_training_arguments("TrainingArguments", ()) if one.default is not None
+    }
+
+    known = {field.name: field.default for field in fields(transformers.TrainingArguments)}
+
+    assert found == {name: known[name] for name in found}
 
 
 def test_a_help_text_names_its_configuration() -> None:

@@ -156,3 +156,65 @@ def test_only_a_lightning_cli_that_runs_needs_a_subcommand(call: str, is_needed:
 def test_a_function_of_jsonargparse_is_read_and_a_plain_script_declares_nothing() -> None:
     assert read("from jsonargparse import CLI\ndef main(lr: float = 0.1): ...\nCLI(main)")[1]["lr"].default == 0.1
     assert read("lr = 0.1\nprint(lr)") == ("", {})
+
+
+DECLARED = {
+    "absl": """
+        from absl import flags
+        flags.DEFINE_float("lr", 1e-3, "rate", lower_bound=0)
+        flags.DEFINE_enum("opt", "adam", ["adam", "sgd"], "which")
+        flags.DEFINE_bool("ema", False, "average")
+        flags.DEFINE_string("workdir", None, "where", required=True)
+    """,
+    "click": """
+        import click
+        @click.command()
+        @click.option("--lr", default=1e-3, type=click.FloatRange(0), help="rate")
+        @click.option("--opt", type=click.Choice(["adam", "sgd"]), default="adam")
+        @click.option("--ema/--no-ema", default=False)
+        @click.option("--workdir", required=True)
+        def main(lr, opt, ema, workdir): ...
+    """,
+    "typer": """
+        import enum, typer
+        class Opt(str, enum.Enum):
+            adam = "adam"
+            sgd = "sgd"
+        app = typer.Typer()
+        @app.command()
+        def main(workdir: str = typer.Option(...), lr: float = typer.Option(1e-3, help="rate", min=0),
+                 opt: Opt = Opt.adam, ema: bool = False): ...
+    """,
+}
+
+
+@pytest.mark.parametrize("library", DECLARED)
+def test_limits_options_flags_and_what_is_required_are_read(library: str) -> None:
+    read_by, found = read(DECLARED[library])
+
+    assert read_by == library
+    assert (found["lr"].default, found["lr"].text, found["lr"].limits) == (1e-3, "rate", (0, None))
+    assert (found["opt"].choices, found["opt"].default) == (("adam", "sgd"), "adam")
+    assert (found["ema"].is_flag, found["ema"].negative.replace("no-", "no")) == (True, "--noema")
+    assert [path for path, one in found.items() if one.is_required] == ["workdir"]
+
+
+def test_the_blocks_of_tyro_and_the_function_of_fire_are_read() -> None:
+    _, blocks = read("""
+        import tyro
+        from dataclasses import dataclass, field
+        @dataclass
+        class Optim:
+            weight_decay: float = 1e-2
+            nesterov: bool = False
+        @dataclass
+        class Config:
+            optim: Optim = field(default_factory=Optim)
+            steps: int = 2**5 * 3
+        tyro.cli(Config)
+    """)
+    library, found = read("import fire\ndef train(lr=0.1): ...\nfire.Fire(train)\n")
+
+    assert (blocks["optim.weight_decay"].flag, blocks["steps"].default) == ("--optim.weight-decay", 96)
+    assert blocks["optim.nesterov"].negative == "--optim.no-nesterov"
+    assert (library, found["lr"].flag, found["lr"].kind) == ("fire", "--lr", "float")

@@ -132,9 +132,10 @@ def test_a_configuration_is_composed_as_hydra_does_it(
         expected = omegaconf.OmegaConf.to_container(hydra.compose("config", overrides=choice.split()))
     monkeypatch.delitem(sys.modules, "schema")
     values = {path: argument.default for path, argument in script.arguments.items()}
-    assert values == dict(leaves(expected))
     chosen = choice.partition(" ")[0].removeprefix("optim=") or "adam"
-    assert script.groups["optim"][0] == chosen
+    assert values.pop("hydra.optim") == chosen
+    assert values == dict(leaves(expected))
+    assert next(iter(script.groups["optim"])) == chosen
     assert set(script.groups["optim"]) == {"adam", "sgd", "momentum", "lion"}
 
 
