@@ -10,6 +10,8 @@ from automl.samplers.gaussian_process.transfer import TransferSampler
 from automl.samplers.history import History
 from automl.samplers.quasi_random import RandomSampler
 from automl.samplers.registry import make_sampler
+from automl.space.conditions import Condition
+from automl.space.parameters import Parameter, ParameterType, SearchSpace
 from automl.study.causes import OriginKind
 from automl.study.earlier import Agreement, EarlierStudy, EarlierTrial
 from automl.study.trial import TrialState
@@ -17,7 +19,7 @@ from automl.testing.studies import plan_of
 from tests.automl.samplers.playing import PLANE, bowl, number, play
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from automl.space.values import Scalar
 
@@ -148,3 +150,66 @@ def test_of_many_studies_a_few_observations_are_kept(studies: int) -> None:
     kept = sampler._sources  # noqa: SLF001 - what the time of a proposal depends on
     assert kept is not None
     assert len(kept.data.values) <= 90
+
+
+MIXED = SearchSpace(
+    parameters=(
+        Parameter(path="lr", type=ParameterType.FLOAT, low=1e-5, high=0.1, log=True, default=1e-3),
+        Parameter(path="opt", type=ParameterType.CATEGORICAL, choices=("adam", "sgd", "lion"), default="adam"),
+        Parameter(
+            path="momentum",
+            type=ParameterType.FLOAT,
+            low=0.5,
+            high=0.99,
+            default=0.0,
+            condition=Condition(path="opt", any_of=("sgd",)),
+        ),
+        Parameter(path="batch", type=ParameterType.INT, low=4, high=64, step=4, default=16),
+    ),
+    fixed={},
+)
+
+
+def mixed(
+    values: Callable[[int, float], float | None] = lambda _, rate: -((np.log10(rate) + 3.0) ** 2),
+    rates: Callable[[int], float] = lambda i: 10.0 ** (-5.0 + 0.3 * i),
+    batch: int = 16,
+) -> EarlierStudy:
+    """Return a study of 12 trials: number and learning rate -> value, None where it diverged; all with adam."""
+    trials = []
+    for i in range(12):
+        value = values(i, rates(i))
+        state = TrialState.DIVERGED if value is None else TrialState.COMPLETED
+        assignment: dict[str, Scalar] = {"lr": rates(i), "opt": "adam", "batch": batch}
+        trials.append(EarlierTrial(assignment=assignment, value=value, state=state))
+    return EarlierStudy(name="odd", trials=tuple(trials))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        mixed(rates=lambda i: 10.0 ** (-5.0 + i // 4)),  # points that are repeated
+        mixed(rates=lambda _: 1e-3),
+        mixed(values=lambda *_: 0.5),
+        mixed(values=lambda *_: None),
+        mixed(values=lambda i, rate: None if i % 2 else -((np.log10(rate) + 3.0) ** 2)),
+        mixed(values=lambda i, rate: -1e30 if i < 4 else -((np.log10(rate) + 3.0) ** 2)),
+        mixed(values=lambda _, rate: min(1e12 - (np.log10(rate) + 3.0) ** 2, 1e12 - 1.0)),
+        mixed(batch=15),  # between two steps
+        replace(mixed(), trials=mixed().trials[:1]),
+        EarlierStudy(name="odd", trials=()),
+    ],
+)
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_whatever_an_earlier_study_holds_the_proposal_is_valid_and_follows_the_sound_one(
+    odd: EarlierStudy, sign: float
+) -> None:
+    studies = tuple(
+        replace(s, trials=tuple(replace(t, value=None if t.value is None else sign * t.value) for t in s.trials))
+        for s in (odd, replace(mixed(), name="sound"))
+    )
+
+    candidate = TransferSampler(MIXED, 1, studies, sign).propose(History(), 1)
+
+    assert MIXED.violations(candidate.assignment) == ()
+    assert 2e-4 < number(candidate.assignment, "lr") < 5e-3
