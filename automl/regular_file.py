@@ -30,7 +30,12 @@ def open_regular(file: Path) -> BufferedReader:
     if "\0" in str(file):
         raise OSError(errno.EINVAL, "its path holds a zero byte", str(file))
     # Only with O_PATH nothing is opened yet: opening alone waits for the writer of a pipe, or wakes it.
-    found = os.open(file, os.O_PATH)
+    try:
+        found = os.open(file, os.O_PATH)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise NotAFileError(errno.EINVAL, "it is a link that leads to itself, not a file", str(file)) from error
     try:
         if (kind := kind_of(os.fstat(found).st_mode)) is not None:
             raise NotAFileError(errno.EINVAL, f"it is {kind}, not a file", str(file))

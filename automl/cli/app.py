@@ -193,8 +193,8 @@ def _short_names() -> Iterator[None]:
 
 
 def _cause(error: OSError) -> str:
-    if error.filename is not None:
-        return f"{error.strerror}: {error.filename}"
+    if (named := error.filename2 or error.filename) is not None:
+        return f"{error.strerror}: {named}"
     is_here_gone = isinstance(error, FileNotFoundError)
     return "the working directory is gone" if is_here_gone else error.strerror or str(error)
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
-from automl.regular_file import followed
+from automl.regular_file import followed, open_regular
 from automl.storage.documents import study_error
 
 if TYPE_CHECKING:
@@ -37,11 +38,8 @@ def running_process(directory: StudyPaths) -> int | None:
     file, asked = directory.owner_file, struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
     try:
         # Read only: whoever may read a study may ask, also where its folder is mounted read-only.
-        handle = os.open(file, os.O_RDONLY)
-        try:
-            answer = fcntl.fcntl(handle, fcntl.F_GETLK, asked)
-        finally:
-            os.close(handle)
+        with open_regular(file) as stream:
+            answer = fcntl.fcntl(stream, fcntl.F_GETLK, asked)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -67,6 +65,8 @@ class OwnerLock:
         self._file = _file_of(paths)
         if self._file in _owned_here:
             raise _already_owned(paths.root, os.getpid())
+        with suppress(FileNotFoundError):
+            open_regular(self._file).close()
         handle = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -99,7 +99,7 @@ def study_file(_: Path, source: random.Random, folder: Path) -> str:
     (folder / "train.py").write_text(_TRAIN, encoding="utf-8")
     file = folder / "study.yaml"
     file.write_bytes(_mutated(source, source.choice([*_STUDIES, *_documents(packaged("studies"))])))
-    return _tried([source.choice(["check", "check", "space", "plan"]), str(file)], source, folder, {0, 2, 3})
+    return tried([source.choice(["check", "check", "space", "plan"]), str(file)], source, folder, {0, 2, 3})
 
 
 def spec_file(_: Path, source: random.Random, folder: Path) -> str:
@@ -109,7 +109,7 @@ def spec_file(_: Path, source: random.Random, folder: Path) -> str:
     file = folder / "spec.yaml"
     file.write_bytes(_mutated(source, source.choice(specs)))
     command = source.choice(["check", "check", "space", "plan"])
-    return _tried([command, "--skill", skill, "--spec", str(file)], source, folder, {0, 2, 3})
+    return tried([command, "--skill", skill, "--spec", str(file)], source, folder, {0, 2, 3})
 
 
 def data_list(_: Path, source: random.Random, folder: Path) -> str:
@@ -128,7 +128,7 @@ def data_list(_: Path, source: random.Random, folder: Path) -> str:
     file.write_bytes(text * source.choice([1, 1, 1, 200]))
     train = source.choice([file, file, file, data, data / "pipe", data / "loop", data / "not there", "", "{x}"])
     arguments = ["--skill", "depth_net_mono", "--data", f"train={train}", "--data", f"val={file}"]
-    return _tried([source.choice(["check", "plan"]), *arguments], source, folder, {0, 2, 3})
+    return tried([source.choice(["check", "plan"]), *arguments], source, folder, {0, 2, 3})
 
 
 def no_file(study: Path, source: random.Random, folder: Path) -> str:
@@ -145,23 +145,25 @@ def no_file(study: Path, source: random.Random, folder: Path) -> str:
     kind = source.choice(list(_IRREGULAR))
     _IRREGULAR[kind](file)
     if place in _OF_STUDIES:
-        commands = _of_study(root, folder)
+        commands = commands_on(root, folder)
     elif place in _OF_SKILLS:
         commands = [[name, "--skill", str(skill), *_METRIC] for name in ("plan", "check", "space")]
         commands += [["list", str(folder)]]
     else:
         words = [word.replace("FILE", str(file)).replace("SKILL", str(skill)) for word in place.split()]
         commands = [[name, *words] for name in ("plan", "check", "space")] if words[0] not in _OTHERS else [words]
-    problem = _tried(source.choice(commands), source, folder, {0, 2, 3})
+    command = source.choice(commands)
+    problem = tried(command, source, folder, {0, 1} if command[0] == "report" else {0, 2, 3})
     return f"{kind} as {place}: {problem}" if problem else ""
 
 
-def _of_study(root: Path, folder: Path) -> list[list[str]]:
+def commands_on(root: Path, folder: Path) -> list[list[str]]:
+    """Return commands that read a study."""
     return [
         *(["status", str(root)], ["status", "--json", str(root)], ["compare", str(root)], ["logs", str(root), "1"]),
         *(["list", "--studies", str(root.parent)], ["clean", str(root.parent)], ["compare", "--json", str(root)]),
         *(["resume", str(root)], ["export-history", str(root), "--output", str(folder / "history.json")]),
-        *(["report", str(root)], ["sync", str(root)], ["plan", "toy/quick", "--warm-start", str(root)]),
+        *(["report", str(root)], ["plan", "toy/quick", "--warm-start", str(root)]),
     ]
 
 
@@ -220,7 +222,7 @@ def study_folder(study: Path, source: random.Random, folder: Path) -> str:
                 file.write_bytes(other.read_bytes())
             case _:
                 file.write_bytes(damage(file.read_bytes(), source.choice(DAMAGES), source))
-    return _tried(source.choice(_of_study(root, folder)), source, folder, {0, 2, 3})
+    return tried(source.choice(commands_on(root, folder)), source, folder, {0, 2, 3})
 
 
 def _mutated(source: random.Random, document: dict[str, Any]) -> bytes:
@@ -247,7 +249,8 @@ def _warm_up() -> None:
         called(["plan", "toy/quick"], Path(folder))
 
 
-def _tried(command: list[str], source: random.Random, folder: Path, right: set[int]) -> str:
+def tried(command: list[str], source: random.Random, folder: Path, right: set[int]) -> str:
+    """Run a command; return what is wrong with how it ends."""
     as_json = ["--json"] if command[0] in {"check", "space", "plan"} and source.random() < _BROKEN_TEXT else []
     _warm_up()
     shown = f"{command[0]} {' '.join(as_json)}".strip()

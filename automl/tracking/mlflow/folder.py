@@ -19,6 +19,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+import stat
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -157,6 +158,10 @@ class MlflowFolder:
         Raises:
             ConfigurationError: a file cannot be read, or was changed.
         """
+        for file in (self.log_file, self.lock_file):
+            with suppress(FileNotFoundError):
+                if not stat.S_ISREG(file.stat().st_mode):  # else a writer could wait for ever
+                    raise torn_file(file, "it is no file", "a file of ours, or none", "remove it")
         self._known_id()
         self.read_queue(0, limit=None)
         self.refused("")

@@ -110,3 +110,13 @@ def test_an_owner_lock_excludes_a_second_one_until_it_is_released(tmp_path: Path
 
     with OwnerLock(StudyPaths(tmp_path)):
         assert StudyPaths(tmp_path).owner_file.read_text(encoding="ascii").strip() == str(os.getpid())
+
+
+def test_a_pipe_in_place_of_the_lock_is_refused_at_once(tmp_path: Path) -> None:
+    directory = StudyPaths(tmp_path)
+    os.mkfifo(directory.owner_file)
+
+    with pytest.raises(ConfigurationError, match="it is a named pipe, not a file"):
+        running_process(directory)
+    with pytest.raises(OSError, match="it is a named pipe, not a file"):
+        OwnerLock(directory)

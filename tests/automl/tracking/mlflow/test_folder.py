@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -102,6 +103,17 @@ def test_a_folder_in_place_of_the_study_id_is_refused_by_name(study: StudyPaths)
 
     assert [problem.where for problem in caught.value.problems] == [str(study.mlflow / "study_id")]
     assert "it is a folder, not a file" in caught.value.problems[0].found
+
+
+@pytest.mark.parametrize("name", ["writer.lock", "writer.log"])
+def test_a_pipe_in_place_of_what_the_writer_opens_is_refused_by_name(study: StudyPaths, name: str) -> None:
+    study.mlflow.mkdir(parents=True)
+    os.mkfifo(study.mlflow / name)
+
+    with pytest.raises(ConfigurationError) as caught:
+        MlflowFolder(study).check()
+
+    assert [problem.where for problem in caught.value.problems] == [str(study.mlflow / name)]
 
 
 @pytest.fixture
