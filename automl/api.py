@@ -161,6 +161,7 @@ class Study:
             directory, trackers = self.directory, _progress(is_shown=is_shown)
             from automl.resume import resume_study  # noqa: PLC0415 - ray, optuna, mlflow
 
+            trials = None if trials is None else _counted(trials)
             resume_study(directory, trials=trials, extra_trackers=trackers)
         return self
 
@@ -238,7 +239,7 @@ class Study:
         if self._request is None:
             fix = "use resume(), or make a Study with a program"
             raise _unusable("study", f"{self._directory}, which has run", "a study that can be planned", fix)
-        return self._request if trials is None else self._request.with_settings(trials=trials)
+        return self._request if trials is None else self._request.with_settings(trials=_counted(trials))
 
     def _place(self) -> RunLocation:
         return RunLocation(results=self._results, tracking_uri=os.environ.get("MLFLOW_TRACKING_URI"))
@@ -287,6 +288,9 @@ def tune(
         ConfigurationError: an argument has no value, or is none of the function's; or the function cannot be sent.
         AutomlError: what `automl run` would print.
     """
+    if not search:
+        expected, fix = "an argument and its values", 'write e.g. {"lr": "1e-5..1e-1 log"}'
+        raise _unusable("search", "nothing to search", expected, fix)
     folder = Path(results).expanduser().absolute()
     metric = _metric_of(objective)
     if problems := function_problems(function, [*search, *settings.get("set", {})]):
@@ -303,6 +307,12 @@ def tune(
     own = {"defaults": defaults_of(function), "name": function_name(function)}  # no keys of a study file
     study._request = study._asked(None).with_settings(program={**(study._asked(None).program or {}), **own})
     return study.run(trials, is_shown=is_shown)
+
+
+def _counted(trials: object) -> int:
+    if isinstance(trials, bool) or not isinstance(trials, int) or trials < 1:
+        raise _unusable("trials", repr(trials), "a whole number from 1 on", "say how many to run")
+    return trials
 
 
 def _metric_of(objective: str) -> str:

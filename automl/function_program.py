@@ -51,7 +51,11 @@ def function_problems(function: Callable[..., object], given: Iterable[str]) -> 
         function: What each trial calls.
         given: The names of the arguments that are searched or set.
     """
-    names, parameters = tuple(given), inspect.signature(function).parameters
+    try:
+        names, parameters = tuple(given), inspect.signature(function).parameters
+    except (TypeError, ValueError):  # no callable, or one of a library in C
+        found, fix = f"{function!r:.80}, whose arguments are unknown", "give it a function: def train(lr=0.1): ..."
+        return [Problem(where="the function", found=found, expected="a Python function", fix=fix)]
     takes = [name for name, parameter in parameters.items() if parameter.kind in _NAMED]
     where, problems = f"{function_name(function)}{inspect.signature(function)}", []
     if not any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters.values()):

@@ -67,7 +67,7 @@ def is_in_study() -> bool:
 def _number(name: str, value: SupportsFloat) -> float:
     try:
         return float(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:  # PyTorch, of several values
         raise TypeError(f"report: {name} is {value!r}, which is no number") from error
 
 

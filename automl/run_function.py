@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import inspect
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from automl.config_files import read_document
@@ -30,7 +31,7 @@ def main() -> None:
     if "checkpoint" in inspect.signature(function).parameters:
         arguments["checkpoint"] = given.checkpoint
     result = function(**arguments)
-    if isinstance(result, dict):
+    if isinstance(result, Mapping):
         report(result)
     elif result is not None:
         report({metric: result})

@@ -71,5 +71,5 @@ def _direction(skill: Skill, metric: str) -> tuple[str | None, str]:
 
 
 def _unknown(where: str, found: str, expected: str) -> ConfigurationError:
-    fix = "say which way is better; it is never guessed from a name"
+    fix = "say which way is better, e.g. `val_acc maximize`; it is never guessed from a name"
     return ConfigurationError.single("the objective", where=where, found=found, expected=expected, fix=fix)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -61,6 +61,12 @@ def test_a_study_that_is_interrupted_before_it_begins_can_be_run_again(
 
     with pytest.raises(ConfigurationError, match="call run"):
         mine.resume(is_shown=False)
+
+
+@pytest.mark.parametrize("trials", [0, -1, "many", 2.5, True])
+def test_a_number_of_trials_that_is_none_is_refused(tmp_path: Path, trials: Any) -> None:  # noqa: ANN401 # as a user may
+    with pytest.raises(ConfigurationError, match="a whole number from 1 on"):
+        study(tmp_path).plan(trials=trials)
 
 
 def test_a_ready_study_has_its_own_settings() -> None:

@@ -29,6 +29,8 @@ def test_arguments_that_would_end_every_trial_are_found_before_it() -> None:
     assert missing.found == "the argument lr, which gets no value"
     assert missing.where == "train(lr: 'float', width: 'int' = 4, *, checkpoint: 'str | None' = None) -> 'None'"
     assert (unknown.found, unknown.fix) == ("no argument widt", "did you mean width?")
+    (no_function,) = function_problems("train", ["lr"])  # type: ignore[arg-type]  # as a user may
+    assert no_function.found == "'train', whose arguments are unknown"
     assert not function_problems(train, ["lr"])
     assert not function_problems(anything, ["lr", "width"])
 
@@ -52,6 +54,9 @@ def test_a_function_that_cannot_be_sent_is_one_sentence(tmp_path: Path) -> None:
 def test_what_is_wrong_with_the_arguments_is_raised_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="the argument lr, which gets no value"):
         automl.tune(train, {"width": [1, 2]}, "val_loss minimize", results=tmp_path)
+
+    with pytest.raises(ConfigurationError, match="nothing to search"):
+        automl.tune(train, {}, "val_loss minimize", results=tmp_path)
 
     assert list(tmp_path.iterdir()) == []
 

@@ -63,6 +63,20 @@ def test_a_checkpoint_belongs_to_its_epoch_until_it_is_written_anew(trial: Path)
     assert [c.path.name for c in list_checkpoints(trial, NAMING)] == ["e0.bin", "e1.bin"]
 
 
+class _Vector:
+    """Stands for a tensor of several values."""
+
+    def __float__(self) -> float:
+        raise RuntimeError("a Tensor with 2 elements cannot be converted to Scalar")
+
+
+@pytest.mark.usefixtures("trial")
+@pytest.mark.parametrize("value", [_Vector(), 10**400, None, (0.5, 1), {"a": 1}])
+def test_what_is_no_single_number_is_named(value: object) -> None:
+    with pytest.raises(TypeError, match=r"report: val_acc is .*, which is no number"):
+        report(epoch=0, val_acc=value)  # type: ignore[arg-type] # that is wrong
+
+
 @pytest.mark.usefixtures("trial")
 def test_a_wrong_report_is_an_error_of_the_program(tmp_path_factory: pytest.TempPathFactory) -> None:
     outside = tmp_path_factory.mktemp("outside") / "x.bin"
