@@ -34,6 +34,7 @@ _EVALUATION = re.compile(
 _SCHEDULE = re.compile(r"(rate|decay|momentum|temperature)\.val_(base|final|start)$")
 _TRAINING = re.compile(r"(^|[._])(rpn|proposals?|assigner|matcher|pseudo\w*|experts?|moe)([._]|$)")
 _STEPS = re.compile(r"iter|step(?!_size)")
+_LENGTH = re.compile(r"(^|\.)(num_|max_|n_|total_|train_)*epochs$")
 _EPOCHS = re.compile(r"(warmup|warm_up|freeze|patience|step_size)\w*$")
 
 
@@ -75,9 +76,7 @@ def _is_evaluation(path: str) -> bool:
 
 
 def _too_long(case: Case, values: Mapping[str, Scalar]) -> Iterator[str]:
-    epochs = next(
-        (values[path] for path in values if path.endswith("_epochs") and not _EPOCHS.search(path)), case.epochs
-    )
+    epochs = next((values[path] for path in values if _LENGTH.search(path)), case.epochs)
     counts = {path: value for path, value in values.items() if _EPOCHS.search(path) and not _STEPS.search(path)}
     for path, value in counts.items():
         if isinstance(value, int) and isinstance(epochs, int) and epochs <= value <= 4 * epochs:
