@@ -153,7 +153,7 @@ def no_file(study: Path, source: random.Random, folder: Path) -> str:
         words = [word.replace("FILE", str(file)).replace("SKILL", str(skill)) for word in place.split()]
         commands = [[name, *words] for name in ("plan", "check", "space")] if words[0] not in _OTHERS else [words]
     command = source.choice(commands)
-    problem = tried(command, source, folder, {0, 1} if command[0] == "report" else {0, 2, 3})
+    problem = tried(command, source, folder, {0, 1, 2} if command[0] == "report" else {0, 2, 3})
     return f"{kind} as {place}: {problem}" if problem else ""
 
 

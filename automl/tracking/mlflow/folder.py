@@ -159,9 +159,15 @@ class MlflowFolder:
             ConfigurationError: a file cannot be read, or was changed.
         """
         for file in (self.log_file, self.lock_file):
-            with suppress(FileNotFoundError):
-                if not stat.S_ISREG(file.stat().st_mode):  # else a writer could wait for ever
-                    raise torn_file(file, "it is no file", "a file of ours, or none", "remove it")
+            found = "it is no file"  # which a writer could wait for, for ever
+            try:
+                is_file = stat.S_ISREG(file.stat().st_mode)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                is_file, found = False, str(error.strerror)
+            if not is_file:
+                raise torn_file(file, found, "a file of ours, or none", "remove what is in its place")
         self._known_id()
         self.read_queue(0, limit=None)
         self.refused("")

@@ -116,6 +116,16 @@ def test_a_pipe_in_place_of_what_the_writer_opens_is_refused_by_name(study: Stud
     assert [problem.where for problem in caught.value.problems] == [str(study.mlflow / name)]
 
 
+def test_a_file_in_place_of_the_folder_is_refused_by_name(study: StudyPaths) -> None:
+    study.mlflow.parent.mkdir(exist_ok=True)
+    study.mlflow.touch()
+
+    with pytest.raises(ConfigurationError, match="1 problem") as caught:
+        MlflowFolder(study).check()
+
+    assert "Not a directory" in caught.value.problems[0].found
+
+
 @pytest.fixture
 def before(tmp_path: Path) -> StudyPaths:
     """A study as the version before has left it, its trials' files made anew."""
