@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _METRIC = re.compile(
-    r"\b((?:val|valid|validation|test|eval)[_/](?:\w+[_/])?(?:acc|accuracy|f1|auc|auroc|map|miou|iou|r2|bleu|score|loss|rmse"
-    r"|mse|mae|error|perplexity)\w*)\b",
+    r"\b((?:val|valid|validation|test|eval|dev|cv)[_/ ](?:\w+[_/])?"
+    r"(?:acc|accuracy|f1|auc|auroc|map|miou|iou|r2|bleu|score|loss|rmse|mse|mae|error|perplexity)\w*)\b",
     re.IGNORECASE,
 )
 _LESS = re.compile(r"loss|rmse|mse|mae|error|perplexity", re.IGNORECASE)
@@ -49,7 +49,8 @@ def read_traces(trees: Iterable[ast.Module]) -> Traces:
         texts += list(_texts(tree))
         written += list(_written(tree))
         first = _first_epoch(tree) if first is None else first
-    metrics = dict.fromkeys(match[1] for text in texts for match in _METRIC.finditer(text))
+    found = [match[1] for text in texts for match in _METRIC.finditer(text)]
+    metrics = dict.fromkeys(name.lower().replace(" ", "_") if " " in name else name for name in found)
     saved = [match[0] for text in texts for match in _SAVED.finditer(text)]
     numbered = next((name for name in saved if "{epoch}" in name), "")
     best = next((name for name in saved if "best" in name.lower() and "{" not in name), "")

@@ -38,6 +38,7 @@ _EPOCH = re.compile(r"\bepoch\b[\s:=#\[(]{0,3}(\d{1,6})(?:\s*/\s*(\d{1,6}))?", r
 _EPOCHS_DONE = re.compile(r"'epoch'\s*:\s*'?(\d{1,6}(?:\.\d{1,12})?)")
 _UNFINISHED_BAR = re.compile(r"\b\d{1,2}%\||\bepoch\b[\s\d:/]{1,20}\b\d{1,2}%", re.IGNORECASE)
 _FAILURE = re.compile(r"\bexecution status\W+fail", re.IGNORECASE)
+_SEPARATORS = re.compile(r"[_/]")
 _ANY_LOSS = "loss"
 _ANY_OBJECTIVE = "kpi"
 """What some trainers print in place of the name of their metric."""
@@ -45,7 +46,21 @@ _ANY_OBJECTIVE = "kpi"
 _OTHER_METRIC = tuple(
     f"{word} "
     for word in (
-        *("best", "validation", "val", "eval", "test", "training", "train", "previous", "prev", "old", "target"),
+        *(
+            "best",
+            "validation",
+            "valid",
+            "val",
+            "dev",
+            "eval",
+            "test",
+            "training",
+            "train",
+            "previous",
+            "prev",
+            "old",
+            "target",
+        ),
         *("min", "max", "lowest", "highest", "minimum", "maximum"),
     )
 )
@@ -239,8 +254,11 @@ class LogReader:
 @functools.cache
 def _spellings(names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[tuple[str, str, int], ...]]:
     """Return every spelling in lower case, and (spelling, name, rank) of each; rank 0 is the most trusted."""
-    ranked = [(alias.lower(), name, rank) for name in names for rank, alias in enumerate(aliases(name))]
-    return tuple(spelling for spelling, _, _ in ranked), tuple(ranked)
+    known = [(alias.lower(), name, rank) for name in names for rank, alias in enumerate(aliases(name))]
+    # A person prints "Val Acc: 0.9" for val_acc.
+    spaced = [(_SEPARATORS.sub(" ", spelling), name, rank) for spelling, name, rank in known]
+    ranked = tuple(dict.fromkeys([*known, *spaced]))
+    return tuple(spelling for spelling, _, _ in ranked), ranked
 
 
 def _ends_with_name(head: str, spelling: str) -> bool:

@@ -280,3 +280,7 @@ def test_the_names_of_checkpoints_are_proposed(saved: str, pattern: str) -> None
 )
 def test_the_first_epoch_is_proposed_only_where_the_source_is_plain(loop: str, first: int | None) -> None:
     assert read_traces([ast.parse(loop)]).first_epoch == first
+
+
+def test_a_metric_that_is_printed_as_words_is_proposed_by_its_name() -> None:
+    assert read_traces([ast.parse('print(f"Train Loss: {a:.3f} | Val Acc: {b:.2f}%")')]).metrics == ("val_acc",)

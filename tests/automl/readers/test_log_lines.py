@@ -37,6 +37,9 @@ if TYPE_CHECKING:
         ("val_acc: 0.91±0.02", "val_acc", 0.91),
         ("epoch 3 val_loss: 0.5, previous val_loss: 0.7", "val_loss", 0.5),
         ("min val_loss: 0.3 val_loss: 0.5", "val_loss", 0.5),
+        ("Epoch [1/6] | Train Loss: 0.7 | Val Acc: 49.50%", "val_acc", 49.5),
+        ("Epoch [1/6] | Train Loss: 0.7 | Val Acc: 49.50%", "train_loss", 0.7),
+        ("Test accuracy = 0.98", "test_accuracy", 0.98),
     ],
 )
 def test_a_number_behind_the_name_is_the_metric(line: str, name: str, expected: float | str) -> None:
@@ -66,6 +69,8 @@ def test_a_number_behind_the_name_is_the_metric(line: str, name: str, expected: 
         ("val_loss: 7/5", "val_loss"),
         ("val_loss: 0.5 -> 0.4", "val_loss"),
         ("target val_loss: 0.1", "val_loss"),
+        ("Best Val Acc: 0.9", "val_acc"),
+        ("Valid Loss: 0.3", "loss"),
     ],
 )
 def test_a_number_behind_another_name_is_not(line: str, name: str) -> None:
