@@ -53,6 +53,7 @@ _OF_MACHINE = {
 }
 _CHOSEN = ("opt", "optim", "optimizer", "scheduler", "lr_scheduler", "sched", "activation", "act")
 _CHOICE = re.compile(rf"(?:.*\.)?(?:{'|'.join(_CHOSEN)})(?:[._](?:name|type))?")
+_SMALL = 0.01
 _MODELS = ("model", "network", "net", "arch", "architecture", "backbone", "encoder", "decoder", "head")
 _WITH_MOMENTUM = ("sgd", "rmsprop", "nesterov", "momentum")
 _WORDS_OF_HYDRA = "{overrides}"
@@ -227,7 +228,7 @@ def proposals(listed: Iterable[Argument], conditions: Mapping[str, str] = Mappin
             made = make_parameter(leaf, value, family=family)
         except ValueError:
             continue
-        made = _limited(made, *argument.limits)
+        made = _limited(_on_its_scale(made, family.name), *argument.limits)
         is_known = bool(family.name) and family.name not in _NOT_SEARCHED | _MINOR and not argument.is_off
         is_option = bool(argument.choices) and _CHOICE.fullmatch(argument.path) is not None
         is_of_machine = bool(_OF_MACHINE & {*re.split(r"[._-]", argument.path.lower())})
@@ -243,6 +244,15 @@ def proposals(listed: Iterable[Argument], conditions: Mapping[str, str] = Mappin
             why="; ".join(words),
             is_searched=(is_known or is_option) and "num_" not in argument.path,
         )
+
+
+def _on_its_scale(made: Parameter, family: str) -> Parameter:
+    """Return a range of an unknown kind around a small number by its order of magnitude: half to twice says little."""
+    value = made.default
+    if family or made.is_integer or made.choices or not isinstance(value, float) or not 0 < value <= _SMALL:
+        return made
+    note = f"a tenth to ten times the value {value:g}"
+    return replace(made, low=value / 10, high=value * 10, log=True, reason=note)
 
 
 def _limited(made: Parameter, low: float | None, high: float | None) -> Parameter:

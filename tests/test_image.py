@@ -27,6 +27,8 @@ PAGE = (ROOT / "docs/how-to/install.md").read_text(encoding="utf-8")
 BASE = "automl-tests/base:1"
 PROGRAMS = ("sh", "mkdir", "chmod", "rm", "env", "cat")
 """What the file's own lines run, apart from Python."""
+STUDIES = {"": "toy/quick", "depth": "depth_net_mono/demo --set train.num_epochs=3"}
+"""Extra -> what its image runs."""
 OF_WHEELS = ("libstdc++.so.6", "libgcc_s.so.1", "libpthread.so.0", "libdl.so.2", "librt.so.1", "libutil.so.1")
 
 
@@ -89,7 +91,8 @@ def test_it_installs_the_pinned_versions_and_runs_the_program_without_root() -> 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_the_image_is_built_and_runs_a_study(docker_host: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("extra", "study"), STUDIES.items())
+def test_the_image_is_built_and_runs_a_study(docker_host: str, tmp_path: Path, extra: str, study: str) -> None:
     environment = {**os.environ, "DOCKER_HOST": docker_host, "DOCKER_BUILDKIT": "0"}
 
     def docker(*words: str) -> str:
@@ -97,31 +100,32 @@ def test_the_image_is_built_and_runs_a_study(docker_host: str, tmp_path: Path) -
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
         return done.stdout
 
-    write_base(tmp_path / "base.tar", wheels(tmp_path / "wheels"))
+    write_base(tmp_path / "base.tar", wheels(tmp_path / "wheels", extra))
     variables = ("PATH=/opt/python/bin:/bin", "LD_LIBRARY_PATH=/opt/python/lib", "PIP_NO_INDEX=1")
     changes = [word for text in (*variables, "PIP_FIND_LINKS=/wheels") for word in ("--change", f"ENV {text}")]
     docker("import", *changes, str(tmp_path / "base.tar"), BASE)
     docker("build", "--network", "none", "--tag", "automl-tests/automl:1", "--build-arg", f"BASE={BASE}",
-           "--build-arg", "EXTRA=", str(ROOT))  # fmt: skip
+           "--build-arg", f"EXTRA={extra}", str(ROOT))  # fmt: skip
     work = tmp_path / "work"
     work.mkdir(mode=0o777)
     work.chmod(0o777)
     run = ("run", "--rm", "--init", "--network", "none", "--volume", f"{work}:/work", "--shm-size", "2g")
 
     assert docker(*run, "automl-tests/automl:1", "--version") == f"automl, version {PROJECT['version']}\n"
-    study = docker(*run, "automl-tests/automl:1", "run", "toy/quick", "--trials", "2", "--yes")
+    shown = docker(*run, "automl-tests/automl:1", "run", *study.split(), "--trials", "2", "--time", "1h", "--yes")
 
-    assert "all trials have ended (2)" in study
+    assert "all trials have ended (2)" in shown
     (best,) = work.glob("results/*/best_spec.yaml")
     assert best.stat().st_uid != 0
 
 
-def wheels(folder: Path) -> Path:
-    """Download what the core and its build need, as this machine's pip finds it."""
+def wheels(folder: Path, extra: str) -> Path:
+    """Download what the core, an extra and their build need, as this machine's pip finds it."""
     pip = [sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check", "--dest", str(folder)]
     pins = ["-c", str(ROOT / "constraints.txt")]
     requires = PYPROJECT["build-system"]["requires"]
-    for words in ([*pins, *PROJECT["dependencies"]], [*requires]):
+    of_extra = PROJECT["optional-dependencies"][extra] if extra else []
+    for words in ([*pins, *PROJECT["dependencies"], *of_extra], [*requires]):
         done = subprocess.run([*pip, *words], capture_output=True, text=True, check=False)
         if done.returncode:
             pytest.skip(f"the packages cannot be downloaded here: {done.stderr[-300:]}")

@@ -166,6 +166,7 @@ def test_a_group_of_hydra_is_a_choice_and_what_one_option_has_acts_with_it(tmp_p
         ("'--ema-decay', type=float, default=0.9999", "  # ema_decay: 0.999..0.99999 one_minus_log elastic"),
         ("'--lr-step', type=float, default=0.1", "  # lr_step: 0.05..0.2 elastic"),
         ("'--step-size', type=float, default=0.1", "  # step_size: 0.05..0.2 elastic"),
+        ("'--gamma', type=float, default=1e-5", "  # gamma: 1e-06..0.0001 log elastic"),
         ("'--lr-noise-pct', type=float, default=0.67", "  # lr_noise_pct: "),
         ("'--lr-backbone', type=float, default=1e-4", "  lr_backbone: 1e-06..0.001 log elastic"),
         ("'--val-fraction', type=float, default=0.1", "  # val_fraction: "),
