@@ -4,7 +4,10 @@ A metric counts where its name, or an alias of it, is a whole word followed by `
 epoch that the log named last; of ``'epoch': 2.0``, which Transformers prints, that is the second one.
 
 Progress bars repeat the value of the epoch before, so an equal value counts for a later epoch only once that epoch is
-over and has brought no other one. A ``loss`` without a split may be any loss: it counts where it is not finite.
+over and has brought no other one. Where the log names no epoch, it counts on a line like the one before that says
+anything else anew, or behind other news: processes of one training may print the same line.
+
+A ``loss`` without a split may be any loss: it counts where it is not finite.
 """
 
 from __future__ import annotations
@@ -37,6 +40,10 @@ _EPOCH = re.compile(r"\bepoch\b[\s:=#\[(]{0,3}(\d{1,6})(?:\s*/\s*(\d{1,6}))?", r
 # Transformers writes a Python dict: how many epochs are done, with their fraction.
 _EPOCHS_DONE = re.compile(r"'epoch'\s*:\s*'?(\d{1,6}(?:\.\d{1,12})?)")
 _UNFINISHED_BAR = re.compile(r"\b\d{1,2}%\||\bepoch\b[\s\d:/]{1,20}\b\d{1,2}%", re.IGNORECASE)
+_BAR = re.compile(r"%\||\r|\b(?:rank|process|worker)\W{0,2}\d", re.IGNORECASE)
+"""What repeats a report: a bar, or one of several processes."""
+_CLOCK = re.compile(r"\d{4}-\d\d-\d\d[ T]?|\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?")
+_NUMBERS = re.compile(_NUMBER, re.IGNORECASE)
 _FAILURE = re.compile(r"\bexecution status\W+fail", re.IGNORECASE)
 _SEPARATORS = re.compile(r"[_/]")
 _ANY_LOSS = "loss"
@@ -139,6 +146,9 @@ class LogReader:
     # The epoch and number that each name had last, and equal numbers of the current epoch.
     _last: dict[str, tuple[int | None, float | str]] = field(default_factory=dict)
     _repeated: dict[str, float | str] = field(default_factory=dict)
+    # Where no epoch is named: the last line with the objective without times, and whether there were other news since.
+    _report: str = ""
+    _has_news: bool = False
     _held_back: list[Measurement] = field(default_factory=list)
     _has_refused: bool = False
 
@@ -176,7 +186,10 @@ class LogReader:
             ready.append(replace(failure, unix_time_s=clock.unix_time_s()))
         elif "=" in line or ":" in line:
             ready += self._refused(line)
-            ready += self._measured(self._numbers_of(line), is_partial=_UNFINISHED_BAR.search(line) is not None)
+            found = self._numbers_of(line)
+            if self._epoch is None and self._is_anew(line, found):
+                self._last.clear()
+            ready += self._measured(found, is_partial=_UNFINISHED_BAR.search(line) is not None)
         return ready
 
     def _refused(self, line: str) -> list[Measurement]:
@@ -205,6 +218,17 @@ class LogReader:
             numbers = metrics_in(line, (_ANY_OBJECTIVE,))
             found |= {self.objective: numbers[_ANY_OBJECTIVE]} if numbers else {}
         return found
+
+    def _is_anew(self, line: str, found: dict[str, float | str]) -> bool:
+        """Tell whether a line reports the objective of another epoch, whatever its value is."""
+        if self.objective not in found:
+            self._has_news |= any(self._last.get(name, (None, None))[1] != number for name, number in found.items())
+            return False
+        before, self._report = self._report, _CLOCK.sub("", line)
+        is_alike = _NUMBERS.sub("", before) == _NUMBERS.sub("", self._report)
+        is_anew = is_alike and (before != self._report or self._has_news) and not _BAR.search(line)
+        self._has_news = False
+        return is_anew
 
     def _measured(self, found: dict[str, float | str], *, is_partial: bool) -> list[Measurement]:
         fresh = {}

@@ -139,6 +139,31 @@ def test_the_dicts_that_transformers_prints_say_how_many_epochs_are_done(tmp_pat
     assert found == [(0, {"eval_loss": 0.5}), (1, {"eval_loss": 0.5}), (2, {"eval_loss": 0.25})]
 
 
+@pytest.mark.parametrize(
+    ("text", "reports"),
+    [
+        ("Round 1/3 | train loss: 0.7 | val acc: 0.5\nRound 2/3 | train loss: 0.6 | val acc: 0.5\n", 2),
+        ("train_loss=0.7\nval_acc=0.5\ntrain_loss=0.6\nval_acc=0.5\n", 2),
+        ("i 1 lr 1e-05 val_acc=0.5\ni 2 lr 0.0001 val_acc=0.5\ni 3 lr 0.001 val_acc=0.5\n", 3),
+        ("i 1 val_acc=0.5\ni 2 val_acc=0.5\nFinal: val_acc=0.5\n", 2),
+        # Two processes of one training, and a bar.
+        ("val_acc=0.5\nval_acc=0.5\n", 1),
+        ("12:00:01,123 val_acc=0.5\n12:00:01,130 val_acc=0.5\n", 1),
+        ("[rank0] val_acc=0.5\n[rank1] val_acc=0.5\n", 1),
+        (" 50%|##  | 1/2 val_acc=0.5\n100%|####| 2/2 val_acc=0.5\n", 1),
+    ],
+)
+def test_without_epochs_an_equal_value_counts_on_a_line_that_says_anything_anew(
+    tmp_path: Path, text: str, reports: int
+) -> None:
+    log = reader(tmp_path, "val_acc", "train_loss")
+    (tmp_path / "log").write_text(text, encoding="utf-8")
+
+    found = [*log.read(), *log.finish()]
+
+    assert [m.values["val_acc"] for m in found if "val_acc" in m.values] == [0.5] * reports
+
+
 def test_an_equal_value_counts_for_a_later_epoch_that_brings_no_other(tmp_path: Path) -> None:
     text = "Epoch 1/3\nval_acc: 0.5\nEpoch 2/3\nval_acc: 0.5\nEpoch 3/3\nval_acc: 0.5\n"
 
