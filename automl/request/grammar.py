@@ -23,10 +23,12 @@ _READ = {
     "capital": "(?-i:[A-Z][a-z]+)",
     "digits": r"(?P<n>\d+)",
     "name": r"(?P<n>\w+)",
-    "real": r"(?:\d+(?:\.\d+)?(?:e-?\d+)?|\.\d+)",
-    # What a file of weights is called is no data.
+    "real": r"(?:\d+(?:\.\d+)?(?:e-?\d+)?|(?<![.\d])\.\d+)",
     "paren": r"[()]",
-    "path": r"(?P<n>(?:~|\.\.?)?(?:/[\w.@+-]+)+/?(?<![.])(?<!\.ckpt)(?<!\.pth)(?<!\.pt)(?<!\.onnx))",
+    # A file of weights, an archive or a program is no data, and "/path/to/train" stands for a path.
+    "path": r"(?!\S*/(?:path|your|some|foo|example)\b)"
+    r"(?!\S*\.(?:ckpt|pth|pt|onnx|safetensors|zip|t?gz|tar|ya?ml|log|py)(?![\w/]))"
+    r"(?P<n>(?:~|\.\.?)?(?:/[\w.@+-]+)+/?(?<![.]))",
     "word": WORDS,
 }
 
@@ -42,7 +44,8 @@ class Form:
     Attributes:
         name: The setting that it names, or the kind of what names none.
         value: What it says about the setting, where its words are fixed.
-        place: ``alone`` where nothing after it in its clause may limit it, ``only`` where it is the whole clause.
+        place: ``alone`` where nothing after it in its clause may limit it, ``only`` where it is the whole clause,
+            ``clause`` where it stands against the clauses beside it.
         pattern: Its text.
     """
 

@@ -32,7 +32,7 @@ _LONGEST = 4000
 _AMOUNTS = {"trials", "epochs", "time_s", "trial_time_limit_s", "gpu_hours", "gpus", "gpus_per_trial", "jobs"}
 _OF_A_TRIAL, _OF_ALL = {"gpus_per_trial", "trial_time_limit_s"}, {"time_s", "gpus", "gpu_hours"}
 _SPACE = re.compile(r"[^\S\n]+")
-_BREAK = re.compile(r"[,;:!?()\n]|[/](?=\s)|[.](?=\s|$)|[-*\u2022](?=\s)")
+_BREAK = re.compile(r"[,;:?()\n]|[!](?!\w)|[/](?=\s)|[.](?=\s|$)|[-*\u2022](?=\s)")
 _WORD = re.compile(r"[^\s,;:!?()]*[^\s,;:!?().]|\S")
 _BARE_EACH = re.compile(r"each(?: limited.*)?|.*(?:each|apiece)", re.IGNORECASE | re.DOTALL)
 _BARE_SHARE = re.compile(r"\S+ per \w+", re.IGNORECASE)
@@ -49,6 +49,10 @@ _SIZE = re.compile(
 )
 _BUDGETS = {"trials", "time_s", "gpu_hours"}
 _KEY = re.compile("[:=]")
+_PAIR = re.compile(r"\s*[^\s,a-z]\S*, [^\s,]+\W*", re.IGNORECASE)
+_LOG_LAST = re.compile(r"on a log\w* scale\W*$")
+_PARAMETERS = ("learning_rate", "batch_size", "epochs")
+_BARE_PARAMETER = re.compile(r"(the )?(lr|learning|bs|batch|epochs)\b", re.IGNORECASE)
 _AFTER_ALONE = {"policy", "neutral", "polite"}
 _UNREAD = {"unread", "break"}
 
@@ -115,6 +119,11 @@ def parse_request(text: str, *, metrics: Mapping[str, str], names: tuple[str, ..
     questions += _of_search(values, phrases)
     policy: Any = values.pop("policy", None)
     questions += contradictions(policy, values, phrases)
+    questions += [
+        Question(text=f"{phrases[name].text} ... {phrases['search'].text}", unread=(phrases[name].text,))
+        for name in _PARAMETERS
+        if name in values and re.search(rf"(^|; ){name.removesuffix('s')}s?\b", str(values.get("search", "")))
+    ]
     return ParsedRequest(policy=policy, values=values, phrases=phrases, questions=tuple(questions))
 
 
@@ -131,6 +140,10 @@ def _of_search(values: dict[str, Value], phrases: dict[str, Phrase]) -> Iterator
         for name, phrase in phrases.items()
         if name == "search" or (name != "policy" and _SEARCH.search(phrase.text))
     ]
+    search = phrases["search"].text if "search" in phrases else ""
+    if listed("bare").match(search) and limits == [search] and not ("policy" in values or values.get("trials", 1) != 1):
+        # "batch size 8 or 16" may leave the choice to us, and "lr 1e-4 to 1e-6" may be a decay
+        yield Question(text=search, unread=(search,), advice="say one value, or search: tune it between 1 and 2")
     if limits and values.setdefault("policy", "on") == "off":
         yield Question(text=f"{phrases['policy'].text} ... {limits[0]}", setting="policy")
     elif limits:
@@ -162,16 +175,20 @@ def _scan(text: str, known: Sequence[Form], metrics: Mapping[str, str]) -> Itera
 def _clauses(text: str, known: Sequence[Form], metrics: Mapping[str, str]) -> Iterator[list[_Item]]:
     """Yield what stands between two breaks; one that only describes the task is left out."""
     clause: list[_Item] = []
-    amount, before, is_polite = "", "", False
+    amount, before, is_polite, is_searched = "", "", False, False
     plain = [form for form in known if form.name not in {"context", "noun"}]
     for item in itertools.chain(_scan(text, plain, metrics), (_Item("break", len(text), "."),)):
-        if item.name != "break":
+        if item.name != "break" or (clause and clause[-1].place == "clause" and item.text in {":", ","}):
             clause.append(item)
             continue
         is_polite = is_polite or any(one.name == "polite" for one in clause)
         is_asked = item.text == "?" and not is_polite
-        is_setting = any(one.value is not None for one in clause)
+        is_setting = any(one.value is not None or one.place == "clause" for one in clause)
         said = text[clause[0].start : item.start] if clause else ""
+        if is_searched and before == "and" and clause and _BARE_PARAMETER.match(clause[0].text):
+            # "search lr and batch size 8": a value, or what is searched
+            clause[0] = replace(clause[0], name="unread", value=None)
+        is_searched = clause[-1].name == "search" if clause else is_searched
         if is_asked or is_setting or not _describes(said, list(_scan(said, known, metrics))):
             yield [*_in_context(clause, amount, before), *([replace(item, name="unread")] if is_asked else [])]
         amount = next((one.name for one in reversed(clause) if one.name in _AMOUNTS - {"epochs"}), amount)
@@ -253,17 +270,25 @@ def _limit(match: re.Match[str]) -> Value | None:
     return seconds if seconds >= 5 else None  # noqa: PLR2004 - "a second" try is no limit
 
 
-def _searched(match: re.Match[str]) -> Value:
-    """Return the items of `--search`, by a short name of a skill or as a pattern."""
+def _searched(match: re.Match[str]) -> Value | None:
+    """Return the items of `--search`, by a short name of a skill or as a pattern.
+
+    None where two numbers may be the ends of a range, or all that is to be tried: "lr 1e-5, 1e-3"; and where a log
+    scale has no range, or may be that of several.
+    """
     text, found = match["n"].lower(), list(listed("tunable").finditer(match["n"]))
     items = []
     for one, end in zip(found, [*(part.start() for part in found[1:]), len(text)], strict=True):
         said = text[one.end() : end]
         numbers = listed("real").findall(said)
-        is_range = re.search(r"\b(?:between|to)\b|\.\.|\d\s?-\s?\d", said)
+        is_range = bool(re.search(r"\b(?:between|to)\b|\.\.|\d\s?-\s?\d", said))
+        is_pair = _PAIR.fullmatch(said) and listed("rate").fullmatch(one[0])
+        is_log = "log" in said
+        is_of_last = is_log and len(found) > 1 and one is found[-1] and _LOG_LAST.search(said)
+        if is_pair or is_of_last or (is_range and len(numbers) != 2) or (is_log and not is_range):  # noqa: PLR2004
+            return None
         shown = f"={'..'.join(sorted(numbers, key=float))}" if is_range else f"={{{','.join(numbers)}}}"
-        log = ":log" if is_range and "log" in text else ""
-        items.append(_short_name(one[0]) + (shown + log if numbers else ""))
+        items.append(_short_name(one[0]) + (shown + (":log" if is_log else "") if numbers else ""))
     return "; ".join(items)
 
 
@@ -281,7 +306,8 @@ _READ: dict[str, Callable[[re.Match[str]], Value | None]] = {
     "trial_time_limit_s": _limit_each,
     **dict.fromkeys(("train_data", "val_data"), lambda match: match["n"]),
     **dict.fromkeys(("sampler", "scheduler", "metric"), lambda match: match["n"].lower().replace("cma-es", "cmaes")),
-    **dict.fromkeys(("target", "seed", "learning_rate"), lambda match: float(match["n"])),
+    **dict.fromkeys(("target", "seed"), lambda match: float(match["n"])),
+    "learning_rate": lambda match: float(match["n"]) or None,
     "search": _searched,
     "gpus_per_trial": _share,
     "gpu_hours": lambda match: read_number(match["n"]) or None,

@@ -104,6 +104,11 @@ PLAIN: dict[str, tuple[str | None, dict[str, Any]]] = {
     "maximal 20 trials": (None, {"trials": 20}),
     "Could you tune it with 10 trials and the best d1?": ("on", {"trials": 10, "metric": "val/d1"}),
     "Train the network once on my basement scans": ("off", {}),
+    "search batch size 4..8": ("on", {"search": "batch_size=4..8"}),
+    "search space: lr 1e-5..1e-3, batch size 4, 8": ("on", {"search": "learning_rate=1e-5..1e-3; batch_size={4,8}"}),
+    "search lr on a log scale between 1e-5 and 1e-3": ("on", {"search": "learning_rate=1e-5..1e-3:log"}),
+    "20 trials with batch size 8 or 16": ("on", {"trials": 20, "search": "batch_size={8,16}"}),
+    "Launch an AutoML sweep with 32 trials, max 4 concurrent": ("on", {"trials": 32, "jobs": 4}),
 }
 """Sentence -> policy and settings; one that names neither says nothing about them."""
 STOPPED = """for 12 iterations|batch 16|weight decay 0.01
@@ -167,7 +172,37 @@ STOPPED = """for 12 iterations|batch 16|weight decay 0.01
     |do not stop after 20 trials|train with defaults, then search|don't train with defaults
     |don't run once|not a single run
     |train only at night|train only the encoder|search is on, not off|20 tries per GPU|sorry|soon|android trials
-    |use AutoML on the test data|train on the validation images|tune on a subset of my data"""
+    |use AutoML on the test data|train on the validation images|tune on a subset of my data
+    |batch size 8 or 16|batch size 8 to 16|train with batch size 8 or 16|lr 1e-4, 1e-5|lr from 1e-4 to 1e-5
+    |batch size 16, 20
+    |dropout 0.1 or 0.2|1 trial, batch size 8 or 16|train for 20 epochs, lr 1e-3 to 1e-5|search lr 1e-5, 1e-3|lr 0, 001
+    |lr 0|lr 0.0
+    |search lr and batch size 8|search batch size 4 to 16 and lr 1e-4|search lr between 1e-5 and 1e-3 and batch size 8
+    |search lr and set lr 1e-4|lr 1e-4, search lr|lr <= 1e-4|batch size <= 16|their lr is 1e-3|their batch size is 64
+    |train on /data/my rooms|train on /data/nyu images|train on /data/nyu train|train on /path/to/train
+    |train on /your/data
+    |train on /some/path|train on /data/a.tar.gz|data in /data/a/cfg.yaml|train on /data/a/model.safetensors
+    |train and validate on /data/a|train and validation data in /data/a|train, validate on /data/a
+    |val data in /data/a, /data/b
+    |report on /data/a|save the best model on /data/a|keep the best checkpoint on /data/a|best d1 on /data/a
+    |build on /data/a
+    |train on /data/a too|20 epochs, I guess|20 epochs, hopefully|20 epochs, difficult|I wonder, 20 epochs
+    |I would like to know: 20 epochs|lr 1e-4, baseline|for the baseline: 20 epochs|baseline, 20 epochs|baseline: lr 1e-4
+    |demo: 20 epochs|in the paper, 120 epochs|paper: 120 epochs|first version: 5 epochs|test run: 1 epoch
+    |initial step: lr 1e-4
+    |for the demo, 5 epochs; for the paper, 50 trials|current: 20 epochs|usually, 20 epochs|typical: lr 1e-4
+    |my friend's: lr 1e-3|final: 50 epochs|search: 10 trials; final: 50 epochs|kitchen: 20 trials, garage: 2 hours
+    |for our kitchen data: 20 epochs, for our garage data: 10 trials|on the cluster: batch size 32
+    |on this server, batch size 8
+    |lr 1e-4 as a start|lr 1e-4 to start with|lr 1e-4 at the start|lr 1e-4, to begin|to start, lr 1e-4
+    |start with 5 epochs
+    |train the best model for 50 epochs|20 trials, train the best one for 50 epochs
+    |20 trials, and 50 epochs for the best one
+    |use lr 1e-4 in one trial|lr 1e-4 for one trial|for one trial lr 1e-4|batch size 8 across 2 GPUs
+    |batch size 8 for all GPUs
+    |20 trials done|I've got 20 trials done|20 trials are done|1 epoch in 10 minutes|!20 trials|search batch size 4...8
+    |search lr, wd on a log scale|search lr on a log scale and batch size between 4 and 16
+    |search lr between 1e-5 and 1e-3 and batch size between 4 and 16 on a log scale"""
 """A setting that is not read, a negation, a rate, a deadline, to run nothing: each is a question."""
 FOREIGN = """20 Versuche auf 2 GPUs|h\xf6chstens zwei Stunden|ohne Hyperparametersuche, nur trainieren|kein Tuning bitte
     |Suche mit 20 trials, aber nicht auf GPU
