@@ -39,6 +39,7 @@ _PARTS = re.compile(r"(\d+)/(\d+)")
 _EPOCH = re.compile(r"\bepoch\b[\s:=#\[(]{0,3}(\d{1,6})(?:\s*/\s*(\d{1,6}))?", re.IGNORECASE)
 # Transformers writes a Python dict: how many epochs are done, with their fraction.
 _EPOCHS_DONE = re.compile(r"'epoch'\s*:\s*'?(\d{1,6}(?:\.\d{1,12})?)")
+_COLOURS = re.compile(r"\x1b\[[\d;]*m")
 _UNFINISHED_BAR = re.compile(r"\b\d{1,2}%\||\bepoch\b[\s\d:/]{1,20}\b\d{1,2}%", re.IGNORECASE)
 _BAR = re.compile(r"%\||\r|\b(?:rank|process|worker)\W{0,2}\d", re.IGNORECASE)
 """What repeats a report: a bar, or one of several processes."""
@@ -179,7 +180,7 @@ class LogReader:
         return [m for m in kept if m.nonfinite or m.is_failure]
 
     def _parse(self, line: str) -> list[Measurement]:
-        line = line[-_LONGEST_LINE:]
+        line = _COLOURS.sub("", line[-_LONGEST_LINE:])
         ready = self._note_epoch(line)
         if _FAILURE.search(line):
             failure = Measurement(epoch=self._epoch, message=line.strip(), is_failure=True, failure_code=BY_LOG)

@@ -92,6 +92,12 @@ def test_the_epoch_is_the_one_the_log_named_last_counted_from_0(tmp_path: Path) 
     assert read(tmp_path, text, "val/d1") == [(0, {"val/d1": 0.1}), (1, {"val/d1": 0.2})]
 
 
+def test_colours_are_no_part_of_a_line(tmp_path: Path) -> None:
+    text = "\x1b[32mEpoch\x1b[0m 1/2 \x1b[1;31mval_d1\x1b[0m: \x1b[33m0.1\x1b[0m\n"
+
+    assert read(tmp_path, text, "val/d1") == [(0, {"val/d1": 0.1})]
+
+
 def test_an_epoch_that_counts_from_0_is_taken_as_it_is(tmp_path: Path) -> None:
     text = "Epoch 0: val_d1=0.1\nEpoch 1: val_d1=0.1\nEpoch 1: val_d1=0.2\n"
 
