@@ -52,7 +52,7 @@ _KEY = re.compile("[:=]")
 _PAIR = re.compile(r"\s*[^\s,a-z]\S*, [^\s,]+\W*", re.IGNORECASE)
 _LOG_LAST = re.compile(r"on a log\w* scale\W*$")
 _PARAMETERS = ("learning_rate", "batch_size", "epochs")
-_BARE_PARAMETER = re.compile(r"(the )?(lr|learning|bs|batch|epochs)\b", re.IGNORECASE)
+_BARE_PARAMETER = re.compile(r"((the|an?|my|our) )?(lr|learning|bs|batch|epochs)\b", re.IGNORECASE)
 _AFTER_ALONE = {"policy", "neutral", "polite"}
 _UNREAD = {"unread", "break"}
 
@@ -119,11 +119,7 @@ def parse_request(text: str, *, metrics: Mapping[str, str], names: tuple[str, ..
     questions += _of_search(values, phrases)
     policy: Any = values.pop("policy", None)
     questions += contradictions(policy, values, phrases)
-    questions += [
-        Question(text=f"{phrases[name].text} ... {phrases['search'].text}", unread=(phrases[name].text,))
-        for name in _PARAMETERS
-        if name in values and re.search(rf"(^|; ){name.removesuffix('s')}s?\b", str(values.get("search", "")))
-    ]
+    questions += _of_searched(values, phrases)
     return ParsedRequest(policy=policy, values=values, phrases=phrases, questions=tuple(questions))
 
 
@@ -148,6 +144,18 @@ def _of_search(values: dict[str, Value], phrases: dict[str, Phrase]) -> Iterator
         yield Question(text=f"{phrases['policy'].text} ... {limits[0]}", setting="policy")
     elif limits:
         phrases.setdefault("policy", Phrase(limits[0], meaning_of("policy", "on")))
+
+
+def _of_searched(values: Mapping[str, Value], phrases: Mapping[str, Phrase]) -> Iterator[Question]:
+    """Yield what may be of each searched parameter, and a parameter that has a value and is searched."""
+    searched, limit = str(values.get("search", "")), phrases.get("trial_time_limit_s")
+    if "; " in searched and limit and "trials" not in values and _BARE_EACH.fullmatch(limit.text):
+        # "tune lr and wd, 2 hours each"
+        yield Question(text=limit.text, unread=(limit.text,), advice="say what has it: 2 hours per trial")
+    for name in _PARAMETERS:
+        if name in values and re.search(rf"(^|; ){name.removesuffix('s')}s?\b", searched):
+            said = phrases[name].text
+            yield Question(text=f"{said} ... {phrases['search'].text}", unread=(said,))
 
 
 def _scan(text: str, known: Sequence[Form], metrics: Mapping[str, str]) -> Iterator[_Item]:
@@ -175,6 +183,7 @@ def _scan(text: str, known: Sequence[Form], metrics: Mapping[str, str]) -> Itera
 def _clauses(text: str, known: Sequence[Form], metrics: Mapping[str, str]) -> Iterator[list[_Item]]:
     """Yield what stands between two breaks; one that only describes the task is left out."""
     clause: list[_Item] = []
+    label: list[_Item] = []
     amount, before, is_polite, is_searched = "", "", False, False
     plain = [form for form in known if form.name not in {"context", "noun"}]
     for item in itertools.chain(_scan(text, plain, metrics), (_Item("break", len(text), "."),)):
@@ -185,11 +194,16 @@ def _clauses(text: str, known: Sequence[Form], metrics: Mapping[str, str]) -> It
         is_asked = item.text == "?" and not is_polite
         is_setting = any(one.value is not None or one.place == "clause" for one in clause)
         said = text[clause[0].start : item.start] if clause else ""
-        if is_searched and before == "and" and clause and _BARE_PARAMETER.match(clause[0].text):
+        if is_searched and before in {"and", "&", "also"} and clause and _BARE_PARAMETER.match(clause[0].text):
             # "search lr and batch size 8": a value, or what is searched
             clause[0] = replace(clause[0], name="unread", value=None)
         is_searched = clause[-1].name == "search" if clause else is_searched
-        if is_asked or is_setting or not _describes(said, list(_scan(said, known, metrics))):
+        describes = _describes(said, list(_scan(said, known, metrics)))
+        clause = [*label, *clause] if is_setting else clause  # "topic: 20 trials" may be of something else
+        if clause:
+            is_label = item.text == ":" and describes and len(words_of(said)) <= 2  # noqa: PLR2004
+            label = [one for one in clause if is_label and one.name == "unread" and one.text.lower() != "note"]
+        if is_asked or is_setting or not describes:
             yield [*_in_context(clause, amount, before), *([replace(item, name="unread")] if is_asked else [])]
         amount = next((one.name for one in reversed(clause) if one.name in _AMOUNTS - {"epochs"}), amount)
         clause, before, is_polite = [], item.text.lower(), is_polite and item.text not in {".", "!", "?"}
@@ -280,7 +294,7 @@ def _searched(match: re.Match[str]) -> Value | None:
     items = []
     for one, end in zip(found, [*(part.start() for part in found[1:]), len(text)], strict=True):
         said = text[one.end() : end]
-        numbers = listed("real").findall(said)
+        numbers = [f"0{number}" if number[0] == "." else number for number in listed("real").findall(said)]
         is_range = bool(re.search(r"\b(?:between|to)\b|\.\.|\d\s?-\s?\d", said))
         is_pair = _PAIR.fullmatch(said) and listed("rate").fullmatch(one[0])
         is_log = "log" in said

@@ -108,6 +108,8 @@ PLAIN: dict[str, tuple[str | None, dict[str, Any]]] = {
     "search space: lr 1e-5..1e-3, batch size 4, 8": ("on", {"search": "learning_rate=1e-5..1e-3; batch_size={4,8}"}),
     "search lr on a log scale between 1e-5 and 1e-3": ("on", {"search": "learning_rate=1e-5..1e-3:log"}),
     "20 trials with batch size 8 or 16": ("on", {"trials": 20, "search": "batch_size={8,16}"}),
+    "search lr between .001 and .1": ("on", {"search": "learning_rate=0.001..0.1"}),
+    "Use /data/a for training and /data/b for validation": (None, {"train_data": "/data/a", "val_data": "/data/b"}),
     "Launch an AutoML sweep with 32 trials, max 4 concurrent": ("on", {"trials": 32, "jobs": 4}),
 }
 """Sentence -> policy and settings; one that names neither says nothing about them."""
@@ -202,6 +204,11 @@ STOPPED = """for 12 iterations|batch 16|weight decay 0.01
     |batch size 8 for all GPUs
     |20 trials done|I've got 20 trials done|20 trials are done|1 epoch in 10 minutes|!20 trials|search batch size 4...8
     |search lr, wd on a log scale|search lr on a log scale and batch size between 4 and 16
+    |tune lr & batch size 8|tune lr also batch size 8|tune lr and a batch size of 8|tune lr and my batch size 8
+    |tune lr and wd for 2 hours each|tune lr and wd, 2 hours each|20 epochs where possible|per trial: 1 hour, 2 GPUs
+    |each trial gets 2 GPUs, 1 hour|good: lr 1e-4|best: lr 1e-4|question: 20 trials|idea: 20 trials|topic: 20 trials
+    |validate on /data/b. /data/a|validate on /data/b; /data/c|labels: /data/a|out: - /data/out
+    |do not use /data/a for training|use /data/a or /data/b for training|use /data/a for training and validation
     |search lr between 1e-5 and 1e-3 and batch size between 4 and 16 on a log scale"""
 """A setting that is not read, a negation, a rate, a deadline, to run nothing: each is a question."""
 FOREIGN = """20 Versuche auf 2 GPUs|h\xf6chstens zwei Stunden|ohne Hyperparametersuche, nur trainieren|kein Tuning bitte
