@@ -43,6 +43,8 @@ _COLOURS = re.compile(r"\x1b\[[\d;]*m")
 _UNFINISHED_BAR = re.compile(r"\b\d{1,2}%\||\bepoch\b[\s\d:/]{1,20}\b\d{1,2}%", re.IGNORECASE)
 _BAR = re.compile(r"%\||\r|\b(?:rank|process|worker)\W{0,2}\d", re.IGNORECASE)
 """What repeats a report: a bar, or one of several processes."""
+_TRAINING = re.compile(r"(?:^|[^\w\s]\s*|\d\s+)train(?:ing)?\b(?=[\s:\])|>-])", re.IGNORECASE)
+_SPLIT = re.compile(r"(?:\b|_)(?:train|val|valid|eval|dev|test|training|validation)(?:\b|_)", re.IGNORECASE)
 _CLOCK = re.compile(r"\d{4}-\d\d-\d\d[ T]?|\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?")
 _NUMBERS = re.compile(_NUMBER, re.IGNORECASE)
 _FAILURE = re.compile(r"\bexecution status\W+fail", re.IGNORECASE)
@@ -148,6 +150,10 @@ class LogReader:
     _last: dict[str, tuple[int | None, float | str]] = field(default_factory=dict)
     _repeated: dict[str, float | str] = field(default_factory=dict)
     # Where no epoch is named: the last line with the objective without times, and whether there were other news since.
+    # A first value that stands behind "train", its epoch, and whether the log also has others: then it is of training.
+    _training: tuple[int | None, float | str] | None = None
+    _has_other: bool = False
+    _is_split: bool | None = None
     _report: str = ""
     _has_news: bool = False
     _held_back: list[Measurement] = field(default_factory=list)
@@ -163,6 +169,8 @@ class LogReader:
     def finish(self) -> list[Measurement]:
         """Return what is left, and what was held back where nothing else reported the objective."""
         found = self._counting(list(self._file.finish()), is_over=True)
+        if not self._has_other:
+            found += self._of_training()
         if not self.has_objective():
             found = [*self._held_back, *found]
         self._held_back = []
@@ -188,6 +196,7 @@ class LogReader:
         elif "=" in line or ":" in line:
             ready += self._refused(line)
             found = self._numbers_of(line)
+            ready += self._without_training(line, found)
             if self._epoch is None and self._is_anew(line, found):
                 self._last.clear()
             ready += self._measured(found, is_partial=_UNFINISHED_BAR.search(line) is not None)
@@ -219,6 +228,33 @@ class LogReader:
             numbers = metrics_in(line, (_ANY_OBJECTIVE,))
             found |= {self.objective: numbers[_ANY_OBJECTIVE]} if numbers else {}
         return found
+
+    def _without_training(self, line: str, found: dict[str, float | str]) -> list[Measurement]:
+        """Leave a value of the objective in training out of what was found, if the log has one beside it.
+
+        ``train acc: 0.9`` and ``val acc: 0.8`` are both the last word on ``acc``. The first value behind "train" waits
+        for the next one: it is returned where that one stands behind "train", too.
+        """
+        if self.objective not in found or self._is_split is False or _SPLIT.search(self.objective):
+            return []
+        if _TRAINING.search(line) is None:
+            self._is_split = True if self._training is not None else self._is_split
+            self._training, self._has_other = None, True
+            return []
+        if self._is_split is None and self._training is not None:
+            self._is_split = False
+            return self._of_training()
+        value = found.pop(self.objective)
+        self._has_news |= self._is_split is True
+        if self._is_split is None:
+            self._training, self._report = (self._epoch, value), _CLOCK.sub("", line)
+        return []
+
+    def _of_training(self) -> list[Measurement]:
+        waiting, self._training = self._training, None
+        if waiting is None:
+            return []
+        return [replace(self._measurement({self.objective: waiting[1]}), epoch=waiting[0])]
 
     def _is_anew(self, line: str, found: dict[str, float | str]) -> bool:
         """Tell whether a line reports the objective of another epoch, whatever its value is."""

@@ -92,6 +92,24 @@ def test_the_epoch_is_the_one_the_log_named_last_counted_from_0(tmp_path: Path) 
     assert read(tmp_path, text, "val/d1") == [(0, {"val/d1": 0.1}), (1, {"val/d1": 0.2})]
 
 
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("Epoch 0\ntrain Loss: 0.5 Acc: 0.9\nval Loss: 0.6 Acc: 0.7\n", [0.7]),
+        ("Epoch 0\nval Loss: 0.6 Acc: 0.7\ntrain Loss: 0.5 Acc: 0.9\n", [0.7]),
+        ("Train: acc=0.9\nValidation - acc=0.7\nTrain: acc=0.95\nValidation - acc=0.7\nTrain: acc=1\n", [0.7, 0.7]),
+        ("[train] acc: 0.9\n[train] acc: 0.91\n[train] acc: 0.92\n", [0.9, 0.91, 0.92]),
+        ("[train] acc: 0.9\n[train] acc: 0.9\n[train] acc: 0.9\n", [0.9]),
+        ("i 1 [train] acc: 0.9\ni 2 [train] acc: 0.9\ni 3 [train] acc: 0.9\n", [0.9, 0.9, 0.9]),
+        ("Baseline acc: 0.1\n1/2 | train loss: 1 | acc: 0.5\n2/2 | train loss: 1 | acc: 0.6\n", [0.1, 0.5, 0.6]),
+        ("Epoch 0 train loss: 1, acc: 0.5\n", [0.5]),
+        ("Test set: Average loss: 0.02, Accuracy: 0.9\n", []),
+    ],
+)
+def test_a_value_in_training_is_left_out_beside_another_one(tmp_path: Path, text: str, values: list[float]) -> None:
+    assert [found["acc"] for _, found in read(tmp_path, text, "acc") if "acc" in found] == values
+
+
 def test_colours_are_no_part_of_a_line(tmp_path: Path) -> None:
     text = "\x1b[32mEpoch\x1b[0m 1/2 \x1b[1;31mval_d1\x1b[0m: \x1b[33m0.1\x1b[0m\n"
 
