@@ -321,7 +321,7 @@ _READ: dict[str, Callable[[re.Match[str]], Value | None]] = {
     **dict.fromkeys(("train_data", "val_data"), lambda match: match["n"]),
     **dict.fromkeys(("sampler", "scheduler", "metric"), lambda match: match["n"].lower().replace("cma-es", "cmaes")),
     **dict.fromkeys(("target", "seed"), lambda match: float(match["n"])),
-    "learning_rate": lambda match: float(match["n"]) or None,
+    "learning_rate": lambda match: rate if 0 < (rate := float(match["n"])) <= 1 else None,
     "search": _searched,
     "gpus_per_trial": _share,
     "gpu_hours": lambda match: read_number(match["n"]) or None,

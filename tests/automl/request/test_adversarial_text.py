@@ -209,6 +209,8 @@ STOPPED = """for 12 iterations|batch 16|weight decay 0.01
     |each trial gets 2 GPUs, 1 hour|good: lr 1e-4|best: lr 1e-4|question: 20 trials|idea: 20 trials|topic: 20 trials
     |validate on /data/b. /data/a|validate on /data/b; /data/c|labels: /data/a|out: - /data/out
     |do not use /data/a for training|use /data/a or /data/b for training|use /data/a for training and validation
+    |train on the validation data in /data/a|training on validation data in /data/a|tune lr, wd and so on
+    |start lr 1e-4|lr 5|learning rate 10|search epochs: 20
     |search lr between 1e-5 and 1e-3 and batch size between 4 and 16 on a log scale"""
 """A setting that is not read, a negation, a rate, a deadline, to run nothing: each is a question."""
 FOREIGN = """20 Versuche auf 2 GPUs|h\xf6chstens zwei Stunden|ohne Hyperparametersuche, nur trainieren|kein Tuning bitte
