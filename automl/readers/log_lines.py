@@ -36,14 +36,17 @@ _VALUE = re.compile(rf"[\"']?\s*[=:]\s*[\"']?(?:{_WRAPPED})?({_NUMBER})(\w*(?:[.
 _ARROW = re.compile(r"\s*(?:->|→)")
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+\.\d+")
 _PARTS = re.compile(r"(\d+)/(\d+)")
-_EPOCH = re.compile(r"\bepoch\b[\s:=#\[(]{0,3}(\d{1,6})(?:\s*/\s*(\d{1,6}))?", re.IGNORECASE)
+_EPOCH = re.compile(r"\bepoch\b\"?[\s:=#\[(]{0,3}(\d{1,6})(?:\s*/\s*(\d{1,6}))?", re.IGNORECASE)
 # Transformers writes a Python dict: how many epochs are done, with their fraction.
-_EPOCHS_DONE = re.compile(r"'epoch'\s*:\s*'?(\d{1,6}(?:\.\d{1,12})?)")
+_EPOCHS_DONE = re.compile(r"(?:'epoch'\s*:\s*'?(?=\d)|\"epoch\"\s*:\s*(?=\d{1,6}\.))(\d{1,6}(?:\.\d{1,12})?)")
 _COLOURS = re.compile(r"\x1b\[[\d;]*m")
 _UNFINISHED_BAR = re.compile(r"\b\d{1,2}%\||\bepoch\b[\s\d:/]{1,20}\b\d{1,2}%", re.IGNORECASE)
 _BAR = re.compile(r"%\||\r|\b(?:rank|process|worker)\W{0,2}\d", re.IGNORECASE)
 """What repeats a report: a bar, or one of several processes."""
-_TRAINING = re.compile(r"(?:^|[^\w\s]\s*|\d\s+)train(?:ing)?\b(?=[\s:\])|>-])", re.IGNORECASE)
+_TRAINING = re.compile(
+    r"[\"']?\b(?:split|phase|stage|subset)[\"']?\s*[:=]\s*[\"']?train|(?:^|[^\w\s]\s*|\d\s+)train(?:ing)?\b(?=[\s:\])|>-])",
+    re.IGNORECASE,
+)
 _SPLIT = re.compile(r"(?:\b|_)(?:train|val|valid|eval|dev|test|training|validation)(?:\b|_)", re.IGNORECASE)
 _CLOCK = re.compile(r"\d{4}-\d\d-\d\d[ T]?|\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?")
 _NUMBERS = re.compile(_NUMBER, re.IGNORECASE)

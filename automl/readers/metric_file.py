@@ -2,8 +2,9 @@
 
 Of JSON four forms are read: one object of metrics (nested names are joined with ``/``), a list of such objects with
 their epochs, an object of lists with one number per epoch, and the ``log_history`` of Transformers. A line of JSON and
-a row of CSV, with commas or semicolons, are one such object; a column without a value in a row says nothing. A last
-line without an end may be half a line, and waits. Lines are read once each, whatever the length of their file.
+a row of CSV, with commas or semicolons, are one such object; a column without a value in a row says nothing. A row
+whose ``split`` (``phase``, ``stage``, ``subset``) is ``train`` has ``train_loss`` where it says ``loss``. A last line
+without an end may be half a line, and waits. Lines are read once each, whatever the length of their file.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ _BY_LINE = {".csv", ".jsonl", ".ndjson"}
 _UNSEEN = (-1, -1)
 STATE_FILE = "trainer_state.json"
 """Of Transformers' Trainer, in each of its checkpoints."""
+_SPLIT_KEYS = ("split", "phase", "stage", "subset")
 _NOT_METRICS = frozenset({"epoch", "step", "best_epoch"})
 
 
@@ -224,4 +226,7 @@ def _rows(entry: dict[str, JsonValue]) -> Iterator[tuple[JsonValue, dict[str, Js
 
 def _measured(epoch: JsonValue, row: dict[str, JsonValue]) -> Measurement:
     metrics = {name: value for name, value in row.items() if name not in _NOT_METRICS}
+    if any(str(row.get(key)).lower().startswith("train") for key in _SPLIT_KEYS):
+        # Of one name in two rows the one in training is another metric.
+        metrics = {f"train_{name.removeprefix('train_')}": value for name, value in metrics.items()}
     return measurement_of({"epoch": epoch, "step": row.get("step"), "kpi": metrics})

@@ -101,6 +101,7 @@ def test_the_epoch_is_the_one_the_log_named_last_counted_from_0(tmp_path: Path) 
         ("[train] acc: 0.9\n[train] acc: 0.91\n[train] acc: 0.92\n", [0.9, 0.91, 0.92]),
         ("[train] acc: 0.9\n[train] acc: 0.9\n[train] acc: 0.9\n", [0.9]),
         ("i 1 [train] acc: 0.9\ni 2 [train] acc: 0.9\ni 3 [train] acc: 0.9\n", [0.9, 0.9, 0.9]),
+        ('{"epoch": 0, "split": "val", "acc": 0.7}\n{"epoch": 0, "split": "train", "acc": 0.9}\n', [0.7]),
         ("Baseline acc: 0.1\n1/2 | train loss: 1 | acc: 0.5\n2/2 | train loss: 1 | acc: 0.6\n", [0.1, 0.5, 0.6]),
         ("Epoch 0 train loss: 1, acc: 0.5\n", [0.5]),
         ("Test set: Average loss: 0.02, Accuracy: 0.9\n", []),
@@ -108,6 +109,13 @@ def test_the_epoch_is_the_one_the_log_named_last_counted_from_0(tmp_path: Path) 
 )
 def test_a_value_in_training_is_left_out_beside_another_one(tmp_path: Path, text: str, values: list[float]) -> None:
     assert [found["acc"] for _, found in read(tmp_path, text, "acc") if "acc" in found] == values
+
+
+def test_the_epoch_of_a_line_of_json_is_read(tmp_path: Path) -> None:
+    text = '{"epoch": 0, "acc": 0.5}\n{"epoch": 2, "acc": 0.6}\n'
+
+    assert read(tmp_path, text, "acc") == [(0, {"acc": 0.5}), (2, {"acc": 0.6})]
+    assert read(tmp_path, '{"acc": 0.5, "epoch": 0.5}\n{"acc": 0.6, "epoch": 1.0}\n', "acc")[1] == (0, {"acc": 0.6})
 
 
 def test_colours_are_no_part_of_a_line(tmp_path: Path) -> None:

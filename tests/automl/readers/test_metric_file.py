@@ -27,6 +27,8 @@ if TYPE_CHECKING:
         ("[1, 2]", []),
         ('{"epoch": 0, "m": 1}\n{"epoch": 1, "m": 2}\n', [(0, {"m": 1.0}), (1, {"m": 2.0})]),
         ("epoch, m,note\n0,1,a\n1,,b\n2,3,c\n", [(0, {"m": 1.0}), (2, {"m": 3.0})]),
+        ('{"split": "val", "m": 1}\n{"split": "train", "m": 2}\n', [(None, {"m": 1.0}), (None, {"train_m": 2.0})]),
+        ("epoch,phase,train_m\n0,Training,1\n", [(0, {"train_m": 1.0})]),
     ],
 )
 def test_each_shape_is_understood(text: str, expected: list[tuple[int | None, dict[str, float]]]) -> None:
