@@ -82,7 +82,10 @@ class SocketTracker(ListTracker):
         line = " ".join(process.cmdline())
         self.command_lines.add(line)
         self.fork_servers += "automl.launch.fork_server" in line
-        if "ray::" in line and "IDLE" not in line:
+        parent = process.parent()
+        # What a worker has just forked has its command line until it executes.
+        is_fork = parent is not None and "ray::" in " ".join(parent.cmdline())
+        if "ray::" in line and "IDLE" not in line and not is_fork:
             self.workers.add(process.pid)
         if process.pid != os.getpid():
             self.folders.add(process.cwd())
