@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from automl.program.constants import (
+    KINDS,
     as_declared,
     calls_of,
     constants_of,
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
     from automl.config_files import JsonValue
 
-_KINDS = frozenset({"float", "int", "str", "bool"})
 LIGHTNING, JSONARGPARSE, TRANSFORMERS = "lightning", "jsonargparse", "HfArgumentParser"
 _PLACED = "(placed)"
 """In place of a flag, of what is given by its place."""
@@ -186,7 +186,7 @@ def _annotated(name: str, annotation: ast.expr | None, default: ast.expr | None,
         default = keywords_of(default).get("default", default.args[0] if default.args else None)
     value = value_of(default, constants)
     words = [node.id for node in ast.walk(annotation) if isinstance(node, ast.Name)] if annotation is not None else []
-    kind = next((word for word in words if word in _KINDS), kind_of(value))
+    kind = next((word for word in words if word in KINDS), kind_of(value))
     options: tuple[JsonValue, ...] = ()
     if isinstance(annotation, ast.Subscript) and name_of(annotation.value) == "Literal":
         listed = annotation.slice.elts if isinstance(annotation.slice, ast.Tuple) else [annotation.slice]

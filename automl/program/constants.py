@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from automl.config_files import JsonValue
 
 _ARITHMETIC = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
+KINDS = frozenset({"float", "int", "str", "bool"})
+"""Types of arguments whose values can be searched."""
 _MOST = 64  # an exponent beyond it is no setting
 
 

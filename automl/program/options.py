@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from automl.program.constants import (
+    KINDS,
     as_declared,
     calls_of,
     is_none,
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from automl.config_files import JsonValue
 
-_KINDS = frozenset({"float", "int", "str", "bool"})
 _FLAG_ACTIONS = {"store_true": False, "store_false": True}
 _BOTH_WAYS = "BooleanOptionalAction"
 
@@ -51,7 +51,7 @@ def argparse_options(tree: ast.Module, constants: Mapping[str, JsonValue]) -> It
         yield Argument(
             path=str(dest),
             flag=flag,
-            kind="bool" if is_flag else kind if kind in _KINDS else kind_of(default),
+            kind="bool" if is_flag else kind if kind in KINDS else kind_of(default),
             default=_FLAG_ACTIONS.get(action_name, default) if is_flag else as_declared(kind, default),
             choices=tuple(choices) if isinstance(choices, list) else (),
             text=str(value_of(given.get("help"), constants) or ""),
@@ -96,7 +96,7 @@ def click_options(tree: ast.Module, constants: Mapping[str, JsonValue]) -> Itera
             yield Argument(
                 path=own,
                 flag=on,
-                kind="bool" if is_flag else kind if kind in _KINDS else kind_of(default),
+                kind="bool" if is_flag else kind if kind in KINDS else kind_of(default),
                 default=bool(default) if is_flag else as_declared(kind, default),
                 choices=tuple(choices) if isinstance(choices, list) else (),
                 text=str(value_of(given.get("help"), constants) or ""),

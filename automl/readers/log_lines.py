@@ -152,11 +152,12 @@ class LogReader:
     # The epoch and number that each name had last, and equal numbers of the current epoch.
     _last: dict[str, tuple[int | None, float | str]] = field(default_factory=dict)
     _repeated: dict[str, float | str] = field(default_factory=dict)
-    # Where no epoch is named: the last line with the objective without times, and whether there were other news since.
-    # A first value that stands behind "train", its epoch, and whether the log also has others: then it is of training.
+    # A first value that stands behind "train", with its epoch; whether the log has values that do not; and whether it
+    # has both, then those are of training, which is open before the second value.
     _training: tuple[int | None, float | str] | None = None
     _has_other: bool = False
     _is_split: bool | None = None
+    # Where no epoch is named: the last line with the objective without times, and whether there were other news since.
     _report: str = ""
     _has_news: bool = False
     _held_back: list[Measurement] = field(default_factory=list)
@@ -172,8 +173,6 @@ class LogReader:
     def finish(self) -> list[Measurement]:
         """Return what is left, and what was held back where nothing else reported the objective."""
         found = self._counting(list(self._file.finish()), is_over=True)
-        if not self._has_other:
-            found += self._of_training()
         if not self.has_objective():
             found = [*self._held_back, *found]
         self._held_back = []
@@ -181,7 +180,8 @@ class LogReader:
 
     def _counting(self, lines: list[str], *, is_over: bool = False) -> list[Measurement]:
         found = [measurement for line in lines for measurement in self._parse(line)]
-        found += self._repetitions() if is_over else []
+        if is_over:
+            found += [*self._repetitions(), *([] if self._has_other else self._of_training())]
         if not self.has_status():
             return found
         self._held_back += [m for m in found if find_name({**m.values, **m.nonfinite}, self.objective) is not None]
@@ -235,8 +235,8 @@ class LogReader:
     def _without_training(self, line: str, found: dict[str, float | str]) -> list[Measurement]:
         """Leave a value of the objective in training out of what was found, if the log has one beside it.
 
-        ``train acc: 0.9`` and ``val acc: 0.8`` are both the last word on ``acc``. The first value behind "train" waits
-        for the next one: it is returned where that one stands behind "train", too.
+        ``train loss: 1 acc: 0.9`` and ``val loss: 1 acc: 0.8`` would both be read as ``acc``. The first value behind
+        "train" waits for the next one: it is returned where that one stands behind "train", too.
         """
         if self.objective not in found or self._is_split is False or _SPLIT.search(self.objective):
             return []

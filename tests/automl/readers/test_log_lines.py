@@ -111,6 +111,12 @@ def test_a_value_in_training_is_left_out_beside_another_one(tmp_path: Path, text
     assert [found["acc"] for _, found in read(tmp_path, text, "acc") if "acc" in found] == values
 
 
+def test_a_value_in_training_is_held_back_beside_a_status_file(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("Epoch 0\ntrain loss: 0.5 acc: 0.9\n", encoding="utf-8")
+
+    assert LogReader(tmp_path / "log", "acc", (), lambda: True, lambda: True).finish() == []
+
+
 def test_the_epoch_of_a_line_of_json_is_read(tmp_path: Path) -> None:
     text = '{"epoch": 0, "acc": 0.5}\n{"epoch": 2, "acc": 0.6}\n'
 
