@@ -240,6 +240,8 @@ class LogReader:
         """
         if self.objective not in found or self._is_split is False or _SPLIT.search(self.objective):
             return []
+        if isinstance(found[self.objective], str):  # not finite: it counts at once, of whatever it is
+            return []
         if _TRAINING.search(line) is None:
             self._is_split = True if self._training is not None else self._is_split
             self._training, self._has_other = None, True

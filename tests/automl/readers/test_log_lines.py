@@ -111,6 +111,14 @@ def test_a_value_in_training_is_left_out_beside_another_one(tmp_path: Path, text
     assert [found["acc"] for _, found in read(tmp_path, text, "acc") if "acc" in found] == values
 
 
+def test_a_value_in_training_that_is_not_finite_counts_at_once(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("Epoch 0\ntrain acc: 0.9 loss: nan\n", encoding="utf-8")
+
+    (found,) = reader(tmp_path, "loss").read()
+
+    assert (found.epoch, dict(found.nonfinite)) == (0, {"loss": "nan"})
+
+
 def test_a_value_in_training_is_held_back_beside_a_status_file(tmp_path: Path) -> None:
     (tmp_path / "log").write_text("Epoch 0\ntrain loss: 0.5 acc: 0.9\n", encoding="utf-8")
 
