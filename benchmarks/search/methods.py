@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import optuna
 from optuna.trial import TrialState as OptunaState
 
-from automl.request.policy import Route
 from automl.samplers.distributions import distribution_of
 from automl.samplers.registry import make_searcher
 from automl.samplers.searcher import Searcher
-from automl.study.model import Budget, Direction, Objective, Resources
+from automl.study.model import Budget, Direction, Objective
 from automl.study.trial import TrialResult, TrialState
+from automl.testing.studies import plan_of
 from benchmarks.search.method import Method
 from benchmarks.search.peers import RayOptuna, Smac, SyneTune
 from benchmarks.search.penalised import PenalisedSampler
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from automl.study.earlier import EarlierStudy
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
+VALUE = Objective(metric="value", direction=Direction.MAXIMIZE)
 MEMORY = Path("/dev/shm")  # noqa: S108 - journals of thousands of short studies would wear a disk
 
 
@@ -50,23 +51,10 @@ class Ours(Method):
         earlier: tuple[EarlierStudy, ...] = (),
         budget: Budget | None = None,
     ) -> None:
-        objectives = (Objective(metric="value", direction=Direction.MAXIMIZE),)
-        plan: Any = SimpleNamespace(
-            name="benchmark",
-            route=Route.TUNE,
-            space=space,
-            seed=seed,
-            sampler=sampler,
-            objectives=objectives,
-            first_trials=starts,
-            first_origins=(),
+        plan = replace(
+            plan_of(sampler, space, seed=seed, objectives=(VALUE,), first_trials=tuple(starts)),
             earlier=earlier,
-            constraints=(),
-            options={},
-            wanted_metrics=("value",),
-            objective_per=None,
             budget=budget or Budget(trials=30),
-            resources=Resources(jobs=1),
             max_epochs=None,
         )
         if sampler == "penalised":
