@@ -21,6 +21,7 @@ from automl.spec.model import iterate_leaves
 from automl.storage.study_history import digest_of
 from automl.study.causes import OriginKind
 from automl.study.earlier import EarlierStudy, EarlierTrial
+from automl.study.finite import is_finite
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def noise_of(history: StudyHistory) -> float | None:
     from automl.samplers.gaussian_process.training_data import unit_of  # noqa: PLC0415 - numpy: only where it is needed
 
     sign, replicates = history.direction.sign, {trial.number for trial in again}
-    finite = {t.number: sign * t.value for t in history.trials if t.value is not None and math.isfinite(t.value)}
+    finite = {t.number: sign * t.value for t in history.trials if t.value is not None and is_finite(t.value)}
     searched = [value for number, value in finite.items() if number not in replicates]
     groups: dict[int, list[float]] = {}
     for trial in history.trials:
@@ -159,7 +160,7 @@ def _kept(plan: StudyPlan, history: StudyHistory, trial: RecordedTrial) -> Earli
     value = trial.value if trial.expected is None else trial.expected
     if trial.replicate_of is not None or (value is None and trial.state.has_value):
         return None
-    if value is not None and not math.isfinite(value):
+    if value is not None and not is_finite(value):
         return None
     assignment: dict[str, Scalar] = {}
     for parameter in plan.space.parameters:

@@ -6,7 +6,6 @@ fold of a recorded log gives the decisions that the run before took; an epoch th
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from automl.executor.budget import IDENTICAL_ERRORS, Patience, competing_value, error_end, improvement_end, target_end
@@ -22,6 +21,7 @@ from automl.study.events import (
     TrialPromoted,
     TrialProposed,
 )
+from automl.study.finite import is_finite
 from automl.study.model import Direction
 from automl.study.state import Phase
 
@@ -93,7 +93,7 @@ class SearchState:
 
     def _measure(self, event: Measured, state: StudyState) -> None:
         value = event.values.get(self._plan.objective.metric)
-        if event.epoch is None or value is None or not math.isfinite(value):
+        if event.epoch is None or value is None or not is_finite(value):
             return
         trial = state.trials[event.trial]
         if trial.phase is Phase.ENDED or trial.has_stopped_before(event):

@@ -20,6 +20,7 @@ from automl.readers.epochs import HOLD_S, EpochBook
 from automl.readers.folder_search import FolderSearch
 from automl.readers.growing_file import GrowingFile
 from automl.storage.paths import STATUS_FILE
+from automl.study.finite import is_finite
 from automl.study.trial import Measurement
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def measurement_of(document: dict[str, JsonValue]) -> Measurement:
 def number_of(value: JsonValue) -> float | str | None:
     """Return a finite number, ``nan``/``inf``/``-inf`` for one that is not finite, or None if it is no number.
 
-    Numbers written as text count; booleans do not.
+    One that is too large to compute with counts as infinite. Numbers written as text count; booleans do not.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
@@ -86,7 +87,7 @@ def number_of(value: JsonValue) -> float | str | None:
         return None
     except OverflowError:
         return "inf" if isinstance(value, int) and value > 0 else "-inf"
-    return number if math.isfinite(number) else str(number)
+    return number if is_finite(number) else str(number * math.inf)
 
 
 def by_finiteness(numbers: Mapping[str, float | str | None]) -> tuple[dict[str, float], dict[str, str]]:

@@ -28,6 +28,7 @@ from automl.readers.folder_search import FolderSearch
 from automl.readers.names import find_name, key_of
 from automl.readers.status_file import NAMELESS, by_finiteness, number_of, with_names
 from automl.storage.paths import TENSORBOARD
+from automl.study.finite import is_finite
 from automl.study.trial import Measurement
 
 if TYPE_CHECKING:
@@ -198,7 +199,7 @@ class TensorboardReader:
             return
         if find_name(values, self.objective) is not None:
             self._steps.add(run.step)
-        lost = {name: number for name, number in values.items() if not math.isfinite(number)}
+        lost = {name: number for name, number in values.items() if not is_finite(number)}
         if lost:
             yield _measurement(lost, self._steps.of(run.step), run.step)
         run.waiting.append((run.step, {name: number for name, number in values.items() if name not in lost}))

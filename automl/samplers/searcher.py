@@ -21,6 +21,7 @@ from automl.samplers.history import History, Observation
 from automl.samplers.neighbours import explore, unseen_assignment
 from automl.samplers.sampler import Candidate
 from automl.study.causes import Origin, OriginKind
+from automl.study.finite import is_finite
 from automl.study.packed import PackedCurve
 from automl.study.trial import Proposal, TrialState
 
@@ -189,7 +190,7 @@ class Searcher:
         Raises:
             ValueError: the value is not finite.
         """
-        if not math.isfinite(value):
+        if not is_finite(value):
             raise ValueError(f"trial {number}, epoch {epoch}: {value} is not finite")
         with self._lock:
             trial = self._known(number)
@@ -246,7 +247,7 @@ class Searcher:
             return ended
         objectives = [objective.metric for objective in self._plan.objectives]
         wanted = objectives if paused_at is not None else self._plan.wanted_metrics
-        if not all(math.isfinite(result.values.get(metric, math.nan)) for metric in wanted):
+        if not all(is_finite(result.values.get(metric, math.nan)) for metric in wanted):
             return replace(ended, state=TrialState.FAILED)
         return replace(
             ended,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, Problem
+from automl.study.finite import is_finite
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -35,7 +36,7 @@ class Constraint:
     def violation(self, values: Mapping[str, float]) -> float | None:
         """Return by how much a trial misses the bound: at most 0 where it is kept; None where it was not measured."""
         value = values.get(self.metric)
-        if value is None or not math.isfinite(value):
+        if value is None or not is_finite(value):
             return None
         return value - self.bound if self.is_upper else self.bound - value
 
@@ -81,7 +82,7 @@ def parse_constraints(texts: Iterable[str]) -> tuple[Constraint, ...]:
             bound = float(match["bound"]) if match else math.nan
         except ValueError:
             bound = math.nan
-        if match is not None and math.isfinite(bound):
+        if match is not None and is_finite(bound):
             constraints.append(Constraint(metric=match["metric"], is_upper=match["sign"].startswith("<"), bound=bound))
             continue
         problems.append(

@@ -26,12 +26,14 @@ if TYPE_CHECKING:
 ENDS = (TrialState.COMPLETED, TrialState.DIVERGED, TrialState.STOPPED, TrialState.FAILED, TrialState.COMPLETED)
 
 
-def finish(searcher: Searcher, proposal: Proposal, state: TrialState = TrialState.COMPLETED) -> None:
-    """Report one intermediate value and how the trial ended."""
+def finish(
+    searcher: Searcher, proposal: Proposal, state: TrialState = TrialState.COMPLETED, *, unit: float = 1.0
+) -> None:
+    """Report one intermediate value and how the trial ended; an accuracy of 1 counts as ``unit``."""
     value = score(proposal.assignment) if "lr" in proposal.assignment else 0.1 * proposal.number
     if state.has_value:
-        searcher.observe(proposal.number, 0, value - 0.1)
-    searcher.tell(ended(proposal.number, state, {"accuracy": value} if state.has_value else {}))
+        searcher.observe(proposal.number, 0, unit * (value - 0.1))
+    searcher.tell(ended(proposal.number, state, {"accuracy": unit * value} if state.has_value else {}))
 
 
 def pause(searcher: Searcher, proposal: Proposal, epoch: int, value: float) -> None:
@@ -41,13 +43,13 @@ def pause(searcher: Searcher, proposal: Proposal, epoch: int, value: float) -> N
     searcher.pause(replace(result, curve=((epoch, value),)))
 
 
-def play(searcher: Searcher, count: int, states: Sequence[TrialState] = ENDS) -> list[Proposal]:
+def play(searcher: Searcher, count: int, states: Sequence[TrialState] = ENDS, *, unit: float = 1.0) -> list[Proposal]:
     """Run a number of trials one after the other; return their proposals."""
     proposals = []
     for _ in range(count):
         proposal = searcher.ask()
         assert proposal is not None
-        finish(searcher, proposal, states[proposal.number % len(states)])
+        finish(searcher, proposal, states[proposal.number % len(states)], unit=unit)
         proposals.append(proposal)
     return proposals
 
@@ -130,19 +132,42 @@ class SearcherContract:
         searcher = self.open(tmp_path)
         searcher.ask()
 
-        for value in (math.nan, math.inf, -math.inf):
+        for value in (math.nan, math.inf, -math.inf, 1e200):
             with pytest.raises(ValueError, match="not finite"):
                 searcher.observe(0, 0, value)
 
-    def test_a_completed_trial_without_a_finite_value_has_failed(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("value", [math.nan, -1e200])
+    def test_a_completed_trial_without_a_finite_value_has_failed(self, tmp_path: Path, value: float) -> None:
         searcher = self.open(tmp_path)
         play(searcher, 2)
         searcher.ask()
 
-        searcher.tell(ended(2, TrialState.COMPLETED, {"accuracy": math.nan}))
+        searcher.tell(ended(2, TrialState.COMPLETED, {"accuracy": value}))
 
         assert searcher.history.observations[2].state is TrialState.FAILED
         assert not searcher.open_proposals()
+
+    def test_the_unit_of_the_objective_does_not_matter(self, tmp_path: Path) -> None:
+        plain = play(self.open(tmp_path / "plain"), 11)
+
+        for exponent in (480, -600):
+            assert play(self.open(tmp_path / str(exponent)), 11, unit=2.0**exponent) == plain
+
+    def test_equal_and_terrible_values_are_survived(self, tmp_path: Path) -> None:
+        for name, values in {
+            "equal": (0.5,),
+            "zero": (0.0,),
+            "tiny": (5e-324, 0.0),
+            "far": (0.5, -1e150, 1e150),
+        }.items():
+            searcher = self.open(tmp_path / name)
+            for number in range(11):
+                proposal = searcher.ask()
+                assert proposal is not None
+                searcher.tell(ended(number, values={"accuracy": values[number % len(values)]}))
+            assert searcher.growth() is None
+            improvement = searcher.expected_improvement()
+            assert improvement is None or 0.0 <= improvement < math.inf
 
     def test_telling_and_observing_twice_changes_nothing(self, tmp_path: Path) -> None:
         searcher = self.open(tmp_path)

@@ -7,7 +7,6 @@ changes nothing but the reason: the trial then has no such metric.
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from contextlib import suppress
@@ -21,6 +20,7 @@ from automl.readers.status_file import loaded, with_names
 from automl.regular_file import followed
 from automl.storage.deletion import delete
 from automl.storage.trainer_files import open_made, read_made, sha256_of
+from automl.study.finite import is_finite
 from automl.study.trial import Measurement
 from automl.trial.result import with_wanted
 from automl.trial.task import launch_request
@@ -129,7 +129,7 @@ def _read(files: AttemptPaths) -> tuple[dict[str, float], str]:
     if document is None:
         return {}, f"evaluate-with reported no metrics: no line of {log} is a JSON object"
     numbers = {n: float(v) for n, v in document.items() if isinstance(v, int | float) and not isinstance(v, bool)}
-    values = with_names({name: value for name, value in numbers.items() if math.isfinite(value)})
+    values = with_names({name: value for name, value in numbers.items() if is_finite(value)})
     unusable = [name or "a metric without a name" for name in document if name not in values]
     return values, f"evaluate-with: {', '.join(unusable)} is not a finite number" if unusable else ""
 

@@ -109,6 +109,9 @@ def test_the_noise_of_a_study_is_the_spread_of_its_replicates_in_units_of_good_s
     assert noise_of(with_replicates(history, (3, 0.2))) is None  # one replicate says nothing
     assert noise_of(noisy) == pytest.approx(math.sqrt((2 * 0.1**2 + 2 * 0.2**2) / 2) / unit)
     assert noise_of(turned(noisy)) == pytest.approx(noise_of(noisy))
+    equal = [replace(t, value=t.value and 0.5) for t in noisy.trials if t.replicate_of is None]
+    again = [t for t in noisy.trials if t.replicate_of is not None]
+    assert noise_of(replace(noisy, trials=(*equal, *again))) is None  # good trials have no spread
     stopped = [replace(t, state=TrialState.STOPPED) if t.number in {3, 4} else t for t in noisy.trials]
     assert noise_of(replace(noisy, trials=tuple(stopped))) is None  # what they had early is no second training
 

@@ -21,7 +21,7 @@ from automl.samplers.encoding import Encoder
 from automl.samplers.gaussian_process.acquisition import AcquisitionFunction, best_point
 from automl.samplers.gaussian_process.duration import DurationModel
 from automl.samplers.gaussian_process.regression import Posterior, fit_kernel
-from automl.samplers.gaussian_process.training_data import scores, training_data_from
+from automl.samplers.gaussian_process.training_data import root_mean_square, scores, training_data_from
 from automl.samplers.gaussian_process.worker import WORKER
 from automl.samplers.history import without_last
 from automl.samplers.quasi_random import InitialDesign, initial_design_length
@@ -165,7 +165,7 @@ class GaussianProcessSampler(Sampler):
             known = ~np.isnan(measured)
             known = known if known.any() else ~known  # none: probability 1/2 everywhere
             missed = np.nan_to_num(measured[known])
-            size = float(np.sqrt(np.mean(missed**2))) or 1.0
+            size = root_mean_square(missed) or 1.0
             margin = np.clip(-missed / size, -_LARGEST_MARGIN, _LARGEST_MARGIN)
             trainings.append((features[known], margin, data.noise[finite][known]))
         return trainings

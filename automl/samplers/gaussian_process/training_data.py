@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 
 # A value guessed from an early epoch scatters more than a measured one.
 STOPPED_NOISE = 4.0
+# On this logarithmic scale: a value worse by a thousand times the scale of the good ones counts as worst.
+_LONGEST_TAIL = 7.0
+# So far below the worst finite value a diverged trial counts.
+_BELOW = 0.5
 _MEASURED = frozenset({TrialState.COMPLETED, TrialState.STOPPED})
 
 
@@ -135,23 +140,34 @@ def scores(values: np.ndarray, diverged: np.ndarray) -> tuple[np.ndarray, float]
     """Return values of mean 0 and variance about 1 whose bad tail is shortened, shape (n,), and their unit.
 
     A few terrible values must not flatten the differences between good ones: below the median, distances from it are
-    compressed logarithmically on the scale of the upper half. Diverged trials end below every finite value. The unit is
-    what a difference of 1 between two good scores means in units of the values.
+    compressed logarithmically on the scale of the upper half, and count as `_LONGEST_TAIL` at most. Diverged trials end
+    below every finite value. The unit is what a difference of 1 between two good scores means in units of the values; 0
+    where all are equal.
     """
     finite = values[~diverged]
     if len(finite) == 0:
         return np.zeros_like(values), 0.0
     median = float(np.median(finite))
     upper = finite[finite >= median] - median
-    scale = float(np.sqrt(np.mean(upper**2))) if len(finite) > 1 else 0.0
-    if scale <= 0.0:
-        scale = float(np.std(finite)) or 1.0
-    distance = (values - median) / scale
-    shaped = np.where(distance < 0, -np.log1p(-np.minimum(distance, 0.0)), distance)
+    lower = median - finite[finite < median]
+    # Where the better half is equal, what the worse ones lack.
+    scale = root_mean_square(upper) or (float(np.median(lower)) if len(lower) else 0.0)
+    with np.errstate(over="ignore"):  # infinitely far is as far as the tail is long
+        distance = (values - median) / (scale or 1.0)
+    tail = np.maximum(-np.log1p(-np.minimum(distance, 0.0)), -_LONGEST_TAIL)
+    shaped = np.where(distance < 0, tail, distance)
     if diverged.any():
-        shaped[diverged] = shaped[~diverged].min() - 0.5
+        shaped[diverged] = shaped[~diverged].min() - _BELOW
     deviation = float(np.std(shaped)) or 1.0
-    return np.asarray((shaped - shaped.mean()) / deviation), scale * deviation
+    unit = max(scale * deviation, sys.float_info.min) if scale else 0.0
+    return np.asarray((shaped - shaped.mean()) / deviation), unit
+
+
+def root_mean_square(values: np.ndarray) -> float:
+    """Return the root of the mean square of finite numbers, however small; 0 of none."""
+    # By a power of two, which loses nothing: the squares of small numbers are 0.
+    exponent = int(np.frexp(np.abs(values).max(initial=0.0))[1])
+    return float(np.ldexp(np.sqrt(np.mean(np.ldexp(values, -exponent) ** 2)), exponent)) if len(values) else 0.0
 
 
 def unit_of(values: Sequence[float]) -> float:

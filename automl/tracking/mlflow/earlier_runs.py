@@ -22,6 +22,7 @@ from automl.spec.model import iterate_leaves
 from automl.storage.study_history import digest_of
 from automl.study.causes import origin_from
 from automl.study.earlier import RecordedTrial, StudyHistory
+from automl.study.finite import is_finite
 from automl.study.model import Direction
 from automl.study.trial import EarlierPoint, TrialState
 from automl.tracking.mlflow.names import stored_name
@@ -148,7 +149,7 @@ class RecordedStudies:
             number=int(number),
             state=state,
             assignment=self._values(run.parameters, self._plan.space.default_assignment()),
-            value=value if state.has_value and math.isfinite(value) else None,
+            value=value if state.has_value and is_finite(value) else None,
             elapsed_s=run.metrics.get("automl.elapsed_s", 0.0),
             replicate_of=int(replicate_of) if replicate_of.isdecimal() else None,
             misses_constraint=bool(tags.get("automl.unmet")),

@@ -132,6 +132,9 @@ def test_no_json_line_makes_the_reader_fail_or_hand_on_a_number_that_is_not_fini
 
 
 def test_a_number_too_large_for_a_float_is_infinite() -> None:
+    assert number_of(1e150) == 1e150
+    assert number_of(1e151) == number_of("1e300") == "inf"
+    assert number_of(-1e151) == "-inf"
     assert number_of(10**400) == "inf"
     assert number_of(-(10**400)) == "-inf"
 

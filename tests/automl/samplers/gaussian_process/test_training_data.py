@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -91,12 +92,30 @@ def test_scores_are_finite_keep_the_order_and_put_diverged_trials_last(values: l
         assert scored[flags].max() <= scored[~flags].min()
 
 
-def test_a_terrible_value_does_not_flatten_the_good_ones() -> None:
-    good = [0.90, 0.91, 0.92, 0.93]
-
-    with_outlier, _ = scores(np.array([*good, -1e6]), np.zeros(5, dtype=bool))
+@pytest.mark.parametrize("good", [[0.90, 0.91, 0.92, 0.93], [0.90, 0.91, 0.93, 0.93, 0.93, 0.93]])
+@pytest.mark.parametrize("terrible", [-1e6, -1e30, -1e150])
+def test_a_terrible_value_does_not_flatten_the_good_ones(good: list[float], terrible: float) -> None:
+    with_outlier, _ = scores(np.array([*good, terrible]), np.zeros(len(good) + 1, dtype=bool))
 
     assert with_outlier[3] - with_outlier[0] > 0.1
+
+
+@pytest.mark.parametrize("size", [1e-310, 1e-160, 1e12, 1e140])
+def test_scores_are_the_same_in_every_unit(size: float) -> None:
+    values = np.array([0.2, 0.5, 0.55, 0.6, 0.61])
+
+    scored, unit = scores(size * values, np.zeros(5, dtype=bool))
+
+    expected, in_ones = scores(values, np.zeros(5, dtype=bool))
+    np.testing.assert_allclose(scored, expected, rtol=1e-9)
+    assert unit == pytest.approx(size * in_ones, rel=1e-9)
+
+
+def test_values_without_a_spread_have_no_unit_and_diverged_ones_are_below_them() -> None:
+    scored, unit = scores(np.array([0.5, 0.5, 0.5]), np.array([False, True, False]))
+
+    assert unit == 0.0
+    assert scored[0] == scored[2] > scored[1]
 
 
 def test_a_dominated_point_is_worse_under_every_weight() -> None:
