@@ -18,10 +18,9 @@ from automl.architectures.load import load_architecture
 from automl.program.arguments import LIGHTNING, TRANSFORMERS, needs_subcommand
 from automl.program.hydra_config import OWN_BLOCK
 from automl.program.script import HYDRA, Script, parsed, read_script
-from automl.program.skill import NETWORK_ARCH
 from automl.program.traces import Traces, direction_of, read_traces, resume_argument
 from automl.regular_file import followed
-from automl.skill.program import Argument
+from automl.skill.program import NETWORK_ARCH, Argument
 from automl.space.derived import family_of
 from automl.space.ranges import make_parameter
 from automl.spec.train_schema import LeafKind, SchemaLeaf

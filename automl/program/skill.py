@@ -17,7 +17,7 @@ from automl.program.script import Script, read_script
 from automl.skill.fields import is_parameter_path
 from automl.skill.load import load_skill
 from automl.skill.model import Skill, SkillAction
-from automl.skill.program import CHECKPOINT, CONFIG, WORK, Program
+from automl.skill.program import CHECKPOINT, CONFIG, NETWORK_ARCH, WORK, Program
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from automl.architectures.model import Architecture
     from automl.config_files import JsonValue
 
-NETWORK_ARCH = "program"
 _GLOB = {"*": "[^/]*", "?": "[^/]"}
 _TOKEN = re.compile(r"\{(\w+)\}|\*|\?")
 _COUNTED = ("epoch", "step")

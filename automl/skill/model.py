@@ -11,7 +11,6 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from automl.architectures.load import load_architecture
 from automl.config_files import JsonValue
 
 if TYPE_CHECKING:
@@ -23,6 +22,12 @@ if TYPE_CHECKING:
     from automl.skill.program import Program
 
 __all__ = ["ConfigFormat", "FileSlot", "JsonValue", "Skill", "SkillAction", "SlotKind"]
+
+
+def _any_architecture() -> Architecture:
+    from automl.architectures.load import load_architecture  # noqa: PLC0415 # 20 ms that `status` need not pay
+
+    return load_architecture("any")
 
 
 class ConfigFormat(StrEnum):
@@ -117,7 +122,7 @@ class Skill:
     key_defaults: Mapping[str, JsonValue] = field(default_factory=lambda: MappingProxyType({}))
     shorthand_keys: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     required_credentials: tuple[str, ...] = ()
-    architecture: Architecture = field(default_factory=lambda: load_architecture("any"))
+    architecture: Architecture = field(default_factory=_any_architecture)
     values: Mapping[str, JsonValue] | None = None
     values_source: str = ""
     is_open: bool = False

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from automl.config_files import JsonValue
 
 CONFIG, OVERRIDES, RESUME, TRIAL_DIR, CHECKPOINT = "config_path", "overrides", "resume", "trial_dir", "checkpoint"
+NETWORK_ARCH = "program"
+"""The architecture of a program that no skill describes."""
 WORK = "work"
 """The folder of an attempt in which a program runs."""
 _PLACE = re.compile(r"\{([A-Za-z_][\w.-]*(?:\[\d+\])*)\}")

@@ -17,6 +17,7 @@ import os
 import re
 import threading
 import zlib
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate
@@ -34,7 +35,7 @@ from automl.storage.documents import (
     torn_file,
     without_check,
 )
-from automl.study.events import Event, Measured, TrialEnded, TrialStarted
+from automl.study.events import Event, ImprovementEstimated, Measured, TrialEnded, TrialStarted
 from automl.study.trial import TrialResult
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
 _CHECK_KEY = f', "{CHECK}": '.encode()
 _MEASURED = re.compile(rb'\{"event": "measured", "time": "[^"]*", "trial": ([0-9]+), ')
+_MEASURED_OR_STARTED = re.compile(rb'\{"event": "(?:measured|trial_started)", "time": "[^"]*", "trial": ([0-9]+), ')
 _HEAD = re.compile(rb'\{"event": "([a-z_]+)", "time": "([-+:.0-9TZ]+)", ("trial")?')
 _CLASSES: dict[str, type[Any]] = {event.kind: event for event in get_args(Event)}
 
@@ -136,7 +138,7 @@ def read_log(file: Path, position: int = 0, *, is_strict: bool = False) -> Itera
             yield entry
 
 
-def read_settled(file: Path, *, is_strict: bool = True) -> Iterator[Entry]:
+def read_settled(file: Path, *, is_strict: bool = True, with_starts: bool = True) -> Iterator[Entry]:
     """Yield what `read_log` does, but no measurements of trials that have ended since: their ends say more.
 
     A trial's measurements come together, before its next event. Of a long study they are nine lines in ten.
@@ -144,26 +146,31 @@ def read_settled(file: Path, *, is_strict: bool = True) -> Iterator[Entry]:
     Args:
         file: ``events.jsonl``.
         is_strict: As for `read_log`.
+        with_starts: Yield how those trials were started, too: results do not need it.
 
     Raises:
         ConfigurationError: as `read_log`.
     """
-    waiting: dict[int, list[_Line]] = {}
+    waiting: defaultdict[bytes, list[_Line]] = defaultdict(list)
+    match = (_MEASURED if with_starts else _MEASURED_OR_STARTED).match
     for line in _lines(file, 0):
-        _, text, _ = line
-        measured = _MEASURED.match(text)
-        if measured is not None and _has_right_check(text):
-            waiting.setdefault(int(measured[1]), []).append(line)
+        text = line[1]
+        held_back = match(text)
+        if held_back is not None and _has_right_check(text):
+            waiting[held_back[1]].append(line)
             continue
         entry = _entry_of(file, line, is_strict=is_strict)
         if entry is None:
             continue
         event = entry.event
-        if isinstance(event, TrialEnded) and event.result.state.is_final:
-            waiting.pop(event.result.number, None)
         number = event.result.number if isinstance(event, TrialEnded) else getattr(event, "trial", None)
-        for trial in [number] if number is not None else list(waiting):
-            yield from _entries_of(file, waiting.pop(trial, []), is_strict=is_strict)
+        of_trial = waiting.pop(b"%d" % number, None) if number is not None else None
+        if of_trial is not None and not (isinstance(event, TrialEnded) and event.result.state.is_final):
+            yield from _entries_of(file, of_trial, is_strict=is_strict)
+        if number is None and not isinstance(event, ImprovementEstimated):  # which is written after every end
+            for lines in waiting.values():
+                yield from _entries_of(file, lines, is_strict=is_strict)
+            waiting.clear()
         yield entry
     for lines in waiting.values():
         yield from _entries_of(file, lines, is_strict=is_strict)

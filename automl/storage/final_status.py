@@ -62,7 +62,7 @@ def read_settled(root: Path) -> tuple[StoredPlan, StudyResult, Outcome]:
     plan = read_plan(paths)
     # Asked before and after: what begins or ends meanwhile is not taken for a study that was killed.
     was_running = running_process(paths) is not None
-    state = read_state(paths)
+    state = read_state(paths, with_starts=False)
     result = replace(study_of_plan(plan), trials=state.results)
     agreement = None if state.agreement is None else state.agreement.studies
     seen: dict[str, Any] = {"notices": state.notices, "agreement": agreement, "started_at": state.started_at}

@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl.architectures.load import load_architecture
 from automl.errors import ConfigurationError, Problem
 from automl.plugins import Plugin
-from automl.program.skill import NETWORK_ARCH, find_skill
 from automl.request.policy import Route
+from automl.skill.program import NETWORK_ARCH
 from automl.space.document import PlannedSpace, describe_space
 from automl.space.values import Scalar
 from automl.storage.documents import read_document, to_json, write_document
@@ -136,6 +135,8 @@ class StoredPlan(PlanDocument):
 
     def load_skill(self) -> Skill:
         """Read the skill of the study, or make it of its program; raises as `find_skill`."""
+        from automl.program.skill import find_skill  # noqa: PLC0415 # 20 ms that `status` need not pay
+
         program = self.request.get("program")
         try:
             return find_skill(self.skill.root, program)
@@ -156,6 +157,8 @@ class StoredPlan(PlanDocument):
         try:
             return self.load_skill().architecture
         except ConfigurationError:
+            from automl.architectures.load import load_architecture  # noqa: PLC0415 # as above
+
             return load_architecture(self.skill.network_arch)
 
 

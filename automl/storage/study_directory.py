@@ -72,23 +72,34 @@ def write_result(paths: StudyPaths, result: TrialResult) -> None:
     write_document(file, result)
 
 
-def read_state(paths: StudyPaths) -> StudyState:
+def read_state(paths: StudyPaths, *, with_starts: bool = True) -> StudyState:
     """Fold the event log of a study; a study without one has not begun.
+
+    Args:
+        paths: Of the study.
+        with_starts: Say of trials that have ended how they were started, too.
 
     Raises:
         ConfigurationError: a line of the log cannot be read, was changed or is missing.
         OSError: the log cannot be opened.
     """
-    state, written = StudyState(), _result_times(paths)
-    with named_damage(paths.events_file), _without_collections():
-        for entry in upgraded(paths) if is_legacy(paths) else read_settled(paths.events_file):
-            apply(state, entry.event, entry.time)
+    state = _folded(paths, with_starts=with_starts)
     if state == StudyState() and paths.result_files():
         raise damaged_log(paths.events_file, "no line, and trials have ended")
-    for number in written.keys() - {*state.ended}:
-        # A result is written after its line. One that was replaced since the log was read may be of a later line.
-        if _is_final(paths.result_file(number)) and _result_times(paths).get(number) == written[number]:
-            raise damaged_log(paths.events_file, f"no line for the end of trial {number}, which has a result")
+    if without_line := [number for number in _numbers(paths) - {*state.ended} if _is_final(paths.result_file(number))]:
+        # A result is written after its line: that of a trial that has ended since is in the log by now.
+        known = {*_folded(paths, with_starts=False).ended}
+        for number in sorted(without_line):
+            if number not in known:
+                raise damaged_log(paths.events_file, f"no line for the end of trial {number}, which has a result")
+    return state
+
+
+def _folded(paths: StudyPaths, *, with_starts: bool) -> StudyState:
+    state, file = StudyState(), paths.events_file
+    with named_damage(file), _without_collections():
+        for entry in upgraded(paths) if is_legacy(paths) else read_settled(file, with_starts=with_starts):
+            apply(state, entry.event, entry.time)
     return state
 
 
@@ -104,16 +115,11 @@ def _without_collections() -> Iterator[None]:
             gc.enable()
 
 
-def _result_times(paths: StudyPaths) -> dict[int, int]:
-    """Return when each result of a trial was written, in nanoseconds."""
-    found: dict[int, int] = {}
-    name = paths.result_file(0).name
-    with suppress(OSError), os.scandir(paths.trials) as folders:
-        for folder in folders:
-            with suppress(OSError):
-                if folder.name.isdigit():
-                    found[int(folder.name)] = os.stat(f"{folder.path}/{name}").st_mtime_ns  # noqa: PTH116 # of 10,000
-    return found
+def _numbers(paths: StudyPaths) -> set[int]:
+    """Return the numbers of the trials that have a folder."""
+    with suppress(OSError):
+        return {int(name) for name in os.listdir(paths.trials) if name.isdigit()}  # noqa: PTH208 # of 10,000
+    return set()
 
 
 def _is_final(file: Path) -> bool:
@@ -127,7 +133,7 @@ def _is_final(file: Path) -> bool:
 
 def read_results(paths: StudyPaths) -> tuple[TrialResult, ...]:
     """Return what is known of the trials that were started, in order of their numbers; raises as `read_state`."""
-    return read_state(paths).results
+    return read_state(paths, with_starts=False).results
 
 
 def read_evaluations(root: Path) -> dict[str, Evaluation]:

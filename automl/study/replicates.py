@@ -77,8 +77,10 @@ def replicated(objective: Objective, trials: tuple[TrialResult, ...]) -> tuple[R
     """
     metric, by_number = objective.metric, {trial.number: trial for trial in trials}
     values: dict[int, list[float]] = {}
-    runs, diverged = Counter[int | None](), Counter[int | None]()
+    runs, diverged = Counter[int](), Counter[int]()
     for trial in trials:
+        if trial.replicate_of is None:
+            continue
         runs[trial.replicate_of] += 1
         diverged[trial.replicate_of] += trial.state is TrialState.DIVERGED
         if trial.replicate_of in by_number and trial.state.has_value and metric in trial.values:

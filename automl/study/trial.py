@@ -28,12 +28,16 @@ class TrialState(StrEnum):
     @property
     def is_final(self) -> bool:
         """Tell whether the trial will not run again."""
-        return self not in {TrialState.PENDING, TrialState.RUNNING, TrialState.INTERRUPTED}
+        return self not in _OPEN
 
     @property
     def has_value(self) -> bool:
         """Tell whether an objective of this trial may compete."""
-        return self in {TrialState.COMPLETED, TrialState.STOPPED}
+        return self in _WITH_VALUE
+
+
+_OPEN = frozenset({TrialState.PENDING, TrialState.RUNNING, TrialState.INTERRUPTED})
+_WITH_VALUE = frozenset({TrialState.COMPLETED, TrialState.STOPPED})
 
 
 class FailureKind(StrEnum):

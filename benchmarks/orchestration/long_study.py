@@ -1,6 +1,6 @@
 """What the driver of a long study costs as it grows, and the commands that read it: processor time and memory.
 
-    python -m benchmarks.orchestration.long_study [--trials 10000] [--only NAME] [--json FILE] [--keep FOLDER]
+    python -m benchmarks.orchestration.long_study [--most 10000] [--only NAME] [--json FILE] [--keep FOLDER]
 
 The driver is the real one: plan, sampler, scheduler, event log, journal, retention and TensorBoard, in a process for
 each row. Its trials are made up in the same process: five epochs of eight metrics each, in two slots. Then the commands

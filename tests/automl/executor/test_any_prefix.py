@@ -16,6 +16,7 @@ from automl.samplers.registry import make_searcher
 from automl.space.parameters import Parameter, ParameterType, SearchSpace
 from automl.storage.event_log import read_log
 from automl.storage.paths import StudyPaths
+from automl.storage.study_directory import read_results, read_state
 from automl.study.ends import StopKind
 from automl.study.events import (
     Measured,
@@ -162,10 +163,21 @@ def test_every_prefix_of_a_log_is_continued_as_the_run_went_on(
         shutil.copytree(tmp_path / "whole/study", root / "study", ignore=shutil.ignore_patterns("events.jsonl"))
         (root / "study/events.jsonl").write_bytes(b"".join(lines[:count]))
         forget_after(root, lines[:count])
-
         finish(root, plan)
 
         assert decisions(root) == whole, f"cut after line {count} of {len(lines)}"
+
+
+def test_results_are_the_same_whether_or_not_all_starts_are_read(tmp_path: Path) -> None:
+    finish(tmp_path, plan_of(tmp_path, "random", "asha"))
+    lines = (tmp_path / "study/events.jsonl").read_bytes().splitlines(keepends=True)
+    log = StudyPaths(tmp_path / "log")
+    log.root.mkdir()
+
+    for count in range(1, len(lines) + 1):
+        log.events_file.write_bytes(b"".join(lines[:count]))
+
+        assert read_results(log) == read_state(log).results, f"cut after line {count} of {len(lines)}"
 
 
 def forget_after(root: Path, kept: list[bytes]) -> None:

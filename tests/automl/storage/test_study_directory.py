@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.errors import ConfigurationError
+from automl.storage import study_directory
 from automl.storage.event_log import EventLog
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_results
@@ -77,6 +78,25 @@ def test_a_log_that_lacks_the_end_of_a_trial_with_a_result_is_refused(tmp_path: 
 
     with pytest.raises(ConfigurationError, match="no line for the end of trial 7"):
         read_results(paths)
+
+
+def test_a_trial_that_ends_while_its_study_is_read_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = StudyPaths(tmp_path)
+    write_result(paths, RESULT)
+    whole = paths.events_file.read_bytes()
+    paths.events_file.write_bytes(b"".join(whole.splitlines(keepends=True)[:-1]))
+    is_final = study_directory._is_final  # noqa: SLF001 # looked at once the log has been read
+
+    def is_final_later(file: Path) -> bool:
+        paths.events_file.write_bytes(whole)
+        return is_final(file)
+
+    monkeypatch.setattr(study_directory, "_is_final", is_final_later)
+
+    read_results(paths)
+    assert read_results(paths) == (RESULT,)
 
 
 def make_pipe(file: Path) -> None:
