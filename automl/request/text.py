@@ -222,11 +222,14 @@ def _in_context(clause: list[_Item], amount: str, before: str) -> Iterator[_Item
 
     ``amount`` is the last one before the clause, and ``before`` the break between.
     """
-    last, between, is_alone = "", "", False
+    last, between, is_alone, is_measured = "", "", False, False
     for item in clause:
         is_unread = (item.place == "only" and len(clause) > 1) or (
             is_alone and item.name not in _AFTER_ALONE and not _KEY.search(item.text)
         )
+        # "maximise d1 on the images in /data/a": these may be what it is measured on
+        is_unread |= item.name == "train_data" and is_measured
+        is_measured |= item.name in {"metric", "target"}
         if item.name in _AMOUNTS:
             is_each = (
                 item.name != "epochs" and bool(_BARE_EACH.fullmatch(item.text)) and amount not in {"", "trials", "jobs"}

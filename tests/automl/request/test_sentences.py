@@ -13,7 +13,7 @@ from automl.architectures.load import load_architecture
 from automl.request.text import ParsedRequest, parse_request
 
 METRICS = load_architecture("depth_net_mono").metrics.directions
-FILES = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
+FILES = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 MOST_STOPPED = 0.3
 
 
@@ -39,7 +39,7 @@ def test_no_sentence_is_read_otherwise_than_it_is_meant(name: str) -> None:
     assert wrong == {}
 
 
-@pytest.mark.parametrize("name", ["first", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth"])
+@pytest.mark.parametrize("name", ["first", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"])
 def test_few_plain_english_sentences_are_stopped(name: str) -> None:
     meant = [row["text"] for row in rows(name) if row.get("lang", "en") == "en" and row["reads"] != "ask"]
 
