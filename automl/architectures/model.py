@@ -141,6 +141,7 @@ class ParameterRules:
     after_output: tuple[str, ...] = ()
     during_training: tuple[str, ...] = ()
     recording: tuple[str, ...] = ()
+    stopping: tuple[str, ...] = ()
     fixed_by_data: tuple[str, ...] = ()
     training_only: tuple[str, ...] = ()
     action_blocks: tuple[str, ...] = ()

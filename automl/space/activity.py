@@ -62,7 +62,8 @@ def run_length(path: str, facts: Facts) -> tuple[str | None, int] | None:
     if rule is None or path == key or not isinstance(value, int):
         return None
     epochs, steps = facts.lengths.get("epoch"), facts.lengths.get("step")
-    is_in_steps = rule.unit == "step" or (is_number(value) and epochs is not None and value > _STEPS_FROM * epochs)
+    most = 1 if rule.unit == "either" else _STEPS_FROM
+    is_in_steps = rule.unit == "step" or (epochs is not None and value > most * epochs)
     if is_in_steps:
         return None if steps is None else (None, steps)
     return None if epochs is None or key is None else (key, epochs)
@@ -82,7 +83,7 @@ def _unreached(path: str, facts: Facts, searched: Collection[str]) -> str:
             return f"inactive: {rule.first} starts at {rule.unit} {min(numbers):g} and the run ends after {length}"
     if own or not named(path, facts.rules.after_milestones):
         return ""
-    first = next((found for name in facts.rules.first_milestones if (found := _along(facts, path, name))), None)
+    first = next((found for name in facts.rules.first_milestones if (found := along(facts, path, name))), None)
     epochs = facts.lengths.get("epoch")
     if first is None or epochs is None or first in searched or any(key in searched for key in facts.skill.keys.epochs):
         return ""
@@ -157,7 +158,7 @@ def _candidate(facts: Facts, path: str, parent: str) -> str | None:
     block = path.rpartition(".")[0]
     match parent[0]:
         case "^":
-            return _along(facts, path, parent[1:])
+            return along(facts, path, parent[1:])
         case ".":
             wanted = f"{block}{parent}"
         case "*":
@@ -177,7 +178,7 @@ def _beside_named(facts: Facts, path: str, parent: str) -> str:
     return ""
 
 
-def _along(facts: Facts, path: str, name: str) -> str | None:
+def along(facts: Facts, path: str, name: str) -> str | None:
     """Return the nearest parameter of a name: beside a path, in the blocks around it, or in one block beside those."""
     block = path
     while block:

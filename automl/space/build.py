@@ -19,6 +19,7 @@ from automl.skill.objective import usual_metric
 from automl.space.activity import activity, run_length
 from automl.space.conditions import Condition, Relation, RelationKind
 from automl.space.derived import UserRange, family_of
+from automl.space.pairs import apart, pairs
 from automl.space.parameters import LeftOut, Parameter, SearchSpace
 from automl.space.ranges import make_parameter, schema_interval
 from automl.space.reasons import Facts, effective_parameters, left_out_by
@@ -248,7 +249,9 @@ class _Builder:
             relations = (relations_of(leaf.path, leaf.math_cond, leaf.parents) for leaf in leaves)
             lengths = filter(None, map(self._within_run, kept))
             bound = [*itertools.chain.from_iterable(relations), *lengths, *self._from_fixed_children(kept)]
-            space = bind(kept, bound, self._facts.spec)
+            by_name = list(pairs(kept, self._facts, bound))
+            kept = apart(kept, by_name, self._selection.ranges)
+            space = bind(kept, [*bound, *by_name], self._facts.spec)
             for dropped in space.left_out:
                 self._leave_out(dropped.path, dropped.reason)
             if len(space.parameters) == len(parameters):

@@ -64,6 +64,11 @@ class Interval:
     is_low_open: bool
     is_high_open: bool
 
+    @property
+    def is_finite(self) -> bool:
+        """Whether both ends are bounds."""
+        return math.isfinite(self.low) and math.isfinite(self.high)
+
     def contains(self, value: float) -> bool:
         """Return whether a number lies in it."""
         is_above = value > self.low or (value == self.low and not self.is_low_open)
@@ -222,7 +227,8 @@ def _linear(
         ends = [min(math.floor(ends[0]), centre - 1), max(math.ceil(ends[1]), centre + 1)]
         ends[0] = max(ends[0], 1) if centre >= 1 else ends[0]  # 0 often stands for something else
     prefix = f"{family.name}: " if family.name else ""
-    note = f"{prefix}{_PHRASES[below][0]} to {_PHRASES[above][1]} the value {centre:g}; the schema has no finite bound"
+    rest = ", inside the schema" if interval.is_finite else "; the schema has no finite bound"
+    note = f"{prefix}{_PHRASES[below][0]} to {_PHRASES[above][1]} the value {centre:g}{rest}"
     return max(ends[0], sensible[0]), min(ends[1], sensible[1]), note
 
 

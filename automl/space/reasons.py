@@ -117,6 +117,10 @@ _JUDGEMENTS = (
         "it changes where a run is placed and what is written of it, not the model",
     ),
     Rule(
+        lambda path, f: named(path, f.rules.stopping) and not any(c.concerns(path) for c in f.rules.conditions),
+        "it decides when a run ends or what it sees of the data, not how it learns",
+    ),
+    Rule(
         lambda path, f: named(path, f.rules.fixed_by_data),
         "fixed by the data or the network: other values do not fit",
     ),

@@ -77,10 +77,17 @@ def _is_evaluation(path: str) -> bool:
 
 def _too_long(case: Case, values: Mapping[str, Scalar]) -> Iterator[str]:
     epochs = next((values[path] for path in values if _LENGTH.search(path)), case.epochs)
-    counts = {path: value for path, value in values.items() if _EPOCHS.search(path) and not _STEPS.search(path)}
+    counts = {path: values[path] for path in values if _EPOCHS.search(path) and not _STEPS.search(path)}
+    for path in [path for path in counts if "epoch" not in path and _first(case, path) > (case.epochs or 0)]:
+        del counts[path]  # it counts steps
     for path, value in counts.items():
         if isinstance(value, int) and isinstance(epochs, int) and epochs <= value <= 4 * epochs:
             yield f"{path} can end after the run"
+
+
+def _first(case: Case, path: str) -> float:
+    default = case.space[path].default
+    return default if isinstance(default, int | float) else 0
 
 
 def _at_edges(space: SearchSpace, parameter: Parameter, drawn: Sequence[Mapping[str, Scalar]]) -> Iterator[str]:
