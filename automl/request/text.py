@@ -35,6 +35,7 @@ _SPACE = re.compile(r"[^\S\n]+")
 _BREAK = re.compile(r"[,;:?()\n]|[!](?!\w)|[/](?=\s)|[.](?=\s|$)|[-*\u2022](?=\s)")
 _WORD = re.compile(r"[^\s,;:!?()]*[^\s,;:!?().]|\S")
 _BARE_EACH = re.compile(r"each(?: limited.*)?|.*(?:each|apiece)", re.IGNORECASE | re.DOTALL)
+_EACH_HAS = re.compile(r"(?:(?!\d)\w+ )?(?:each|every|per) ", re.IGNORECASE)
 _BARE_SHARE = re.compile(r"\S+ per \w+", re.IGNORECASE)
 _PLAIN = str.maketrans({"\u2019": "'", "\u2013": "-", "\u2014": ", ", **dict.fromkeys("\uff0c\u3001\u3002", ", ")})
 _TOTAL = re.compile("budget|limit|total", re.IGNORECASE)
@@ -205,8 +206,11 @@ def _clauses(text: str, known: Sequence[Form], metrics: Mapping[str, str]) -> It
             label = [one for one in clause if is_label and one.name == "unread" and one.text.lower() != "note"]
         if is_asked or is_setting or not describes:
             yield [*_in_context(clause, amount, before), *([replace(item, name="unread")] if is_asked else [])]
-        amount = next((one.name for one in reversed(clause) if one.name in _AMOUNTS - {"epochs"}), amount)
-        clause, before, is_polite = [], item.text.lower(), is_polite and item.text not in {".", "!", "?"}
+        for one in clause:
+            amount = _amount(one, amount)
+        is_end = item.text in {".", "!", "?"}
+        clause, before, is_polite = [], item.text.lower(), is_polite and not is_end
+        amount = "" if amount == "each" and (is_end or item.text == ";") else amount
 
 
 def _describes(said: str, items: list[_Item]) -> bool:
@@ -236,15 +240,21 @@ def _in_context(clause: list[_Item], amount: str, before: str) -> Iterator[_Item
             )
             is_share = _BARE_SHARE.fullmatch(item.text) and item.name == "gpus_per_trial" and amount != "gpus"
             # "each trial gets 2 GPUs and 30 minutes"
-            is_each |= (
-                before == "and" and amount in _OF_A_TRIAL and item.name in _OF_ALL and not _TOTAL.search(item.text)
-            )
+            is_shared = amount == "each" or (before == "and" and amount in _OF_A_TRIAL)
+            is_each |= is_shared and item.name in _OF_ALL and not _TOTAL.search(item.text)
             is_unread |= bool(is_each or is_share or (last and _is_rate(last, between, item)))
-            amount, last, between = amount if item.name == "epochs" else item.name, item.name, ""
+            amount, last, between = _amount(item, amount), item.name, ""
         else:
             between += f"{item.text} "
         yield replace(item, name="unread", value=None) if is_unread else item
         is_alone = is_alone or item.place == "alone"
+
+
+def _amount(item: _Item, before: str) -> str:
+    """Return what amounts after this one may be of: ``each`` from "each trial gets 5 epochs" to the sentence's end."""
+    if before == "each" or (item.name in {*_OF_A_TRIAL, "epochs"} and _EACH_HAS.match(item.text)):
+        return "each"
+    return item.name if item.name in _AMOUNTS - {"epochs"} else before
 
 
 def _is_rate(last: str, between: str, item: _Item) -> bool:

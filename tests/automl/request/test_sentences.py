@@ -1,4 +1,4 @@
-"""Sentences of users in nine languages, each with its right reading: none is read otherwise, and few are stopped."""
+"""Sentences of users in many languages, each with its right reading: none is read otherwise, and few are stopped."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from automl.architectures.load import load_architecture
 from automl.request.text import ParsedRequest, parse_request
 
 METRICS = load_architecture("depth_net_mono").metrics.directions
-FILES = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+FILES = sorted(path.stem for path in (Path(__file__).parent / "sentences").iterdir())
 MOST_STOPPED = 0.3
 
 
@@ -39,7 +39,7 @@ def test_no_sentence_is_read_otherwise_than_it_is_meant(name: str) -> None:
     assert wrong == {}
 
 
-@pytest.mark.parametrize("name", ["first", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"])
+@pytest.mark.parametrize("name", [name for name in FILES if name != "second"])
 def test_few_plain_english_sentences_are_stopped(name: str) -> None:
     meant = [row["text"] for row in rows(name) if row.get("lang", "en") == "en" and row["reads"] != "ask"]
 
