@@ -4,19 +4,27 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import optuna
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from optuna.distributions import FloatDistribution
+from optuna.samplers.nsgaii import BLXAlphaCrossover, PolynomialMutation
+from optuna.trial import TrialState as OptunaState
 
-from automl.samplers import nsga2
+from automl.samplers.distributions import known_trial, study_in_memory
 from automl.samplers.history import History
-from automl.samplers.nsga2 import Nsga2Sampler, first_fronts
+from automl.samplers.nsga2 import Nsga2Sampler
 from automl.samplers.quasi_random import RandomSampler
+from automl.samplers.sampler import generator_for
 from tests.automl.samplers.playing import PLANE, number, play
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from optuna.distributions import BaseDistribution
+    from optuna.study import Study
+    from optuna.trial import FrozenTrial
+
+    from automl.samplers.history import Observation
     from automl.space.values import Scalar
 
 
@@ -57,46 +65,8 @@ def test_trials_that_miss_a_constraint_are_not_parents_however_good_they_are() -
     assert np.mean([number(child.assignment, "x") <= 0 for child in children if child is not None]) > 0.8
 
 
-VALUES = st.lists(st.tuples(*[st.integers(0, 5).map(float)] * 2, st.sampled_from([0.0, 0.0, 0.5, 1.0])), min_size=1)
-
-
-@given(VALUES, st.integers(1, 9))
-def test_possible_parents_are_whole_fronts_and_then_those_that_miss_least(
-    rows: list[tuple[float, float, float]], fewest: int
-) -> None:
-    points, missed = np.array(rows)[:, :2], np.array(rows)[:, 2]
-
-    chosen = first_fronts(points, missed, fewest)
-
-    assert len(chosen) >= min(fewest, len(rows))
-    feasible, others = np.flatnonzero(missed <= 0), np.flatnonzero(missed > 0)
-    while len(feasible):
-        front = feasible[first_front(points[feasible])]
-        is_needed = len(set(chosen) - {*feasible, *others}) < fewest
-        assert {*front} <= {*chosen} if is_needed else not {*front} & {*chosen}
-        feasible = np.setdiff1d(feasible, front)
-    left_out = set(others) - set(chosen)
-    taken = set(others) & set(chosen)
-    assert not taken or not left_out or max(missed[[*taken]]) < min(missed[[*left_out]])
-
-
-@pytest.mark.parametrize("objectives", [1, 2, 3])
-@pytest.mark.parametrize("values", [3, 1000])
-def test_the_possible_parents_of_a_long_study_are_those_that_all_its_trials_give(
-    objectives: int, values: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    generator = np.random.default_rng(objectives)
-    points = generator.integers(values, size=(800, objectives)).astype(float)
-    missed = np.where(generator.random(800) < 0.1, 1.0, 0.0)
-    chosen = first_fronts(points, missed, 20)
-
-    monkeypatch.setattr(nsga2, "_FEW", 800)
-
-    assert chosen.tolist() == first_fronts(points, missed, 20).tolist()
-
-
 @pytest.mark.parametrize("missing", [0.0, 0.3, 0.97])
-def test_what_it_has_left_out_before_changes_no_proposal(missing: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_it_has_left_out_before_changes_no_proposal(missing: float) -> None:
     generator = np.random.default_rng(3)
     drawn = play(RandomSampler(PLANE, 1), two_objectives, 700)[0].observations
     missed = np.where(generator.random(700) < missing, generator.random(700), -1.0).tolist()
@@ -105,10 +75,63 @@ def test_what_it_has_left_out_before_changes_no_proposal(missing: float, monkeyp
 
     for count in (*range(190, 260, 7), 699, 700, 400):
         history = History(observations=tuple(observed[:count]))
-        with monkeypatch.context() as changed:
-            changed.setattr(nsga2, "_FEW", 10**9)
-            expected = Nsga2Sampler(PLANE, 1).propose(history, 999)
-        assert kept.propose(history, 999) == expected
+        assert kept.propose(history, 999) == Nsga2Sampler(PLANE, 1).propose(history, 999)
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.5])
+def test_it_proposes_what_optuna_does_where_it_looks_at_all_trials(missing: float) -> None:
+    """So a study that an earlier version began goes on with the same proposals."""
+    drawn = play(RandomSampler(PLANE, 2), two_objectives, 300)[0].observations
+    by = np.where(np.random.default_rng(4).random(300) < missing, 1.0, 0.0).tolist()
+    observed = [replace(o, violations=(amount,)) for o, amount in zip(drawn, by, strict=True)]
+    sampler = Nsga2Sampler(PLANE, 2)
+
+    for count in (9, 25, 100, 300):
+        candidate = sampler.propose(History(observations=tuple(observed[:count])), count)
+
+        assert candidate is not None
+        assert [*candidate.assignment.values()] == pytest.approx(proposed_by_optuna(observed[:count], count), abs=1e-12)
+
+
+class AllTrials(optuna.samplers.NSGAIISampler):
+    """NSGA-II whose one generation of parents is every trial."""
+
+    def get_trial_generation(self, study: Study, trial: FrozenTrial) -> int:
+        """Return 1: every proposal is a child."""
+        del study, trial
+        return 1
+
+    def get_population(self, study: Study, generation: int) -> list[FrozenTrial]:
+        """Return all trials."""
+        del generation
+        return study.get_trials(deepcopy=False, states=[OptunaState.COMPLETE])
+
+
+def proposed_by_optuna(observed: Sequence[Observation], proposal: int) -> list[float]:
+    """Return x and y of the child of all trials."""
+    distributions: dict[str, BaseDistribution] = {name: FloatDistribution(0.0, 1.0) for name in ("0000", "0001")}
+    trials = [
+        known_trial(
+            OptunaState.COMPLETE,
+            params={
+                name: (1.0 + number(o.assignment, axis)) / 2.0 for name, axis in zip(distributions, "xy", strict=True)
+            },
+            distributions=distributions,
+            values=list(o.values),
+            constraints={"missed": o.violations[0]},
+        )
+        for o in observed
+    ]
+    seed = int(generator_for(2, proposal).integers(2**31))
+    study = study_in_memory(
+        lambda: AllTrials(
+            population_size=20, crossover=BLXAlphaCrossover(), mutation=PolynomialMutation(10.0), seed=seed
+        ),
+        trials,
+        objectives=2,
+    )
+    child = study.ask(distributions).params
+    return [2.0 * child[name] - 1.0 for name in distributions]
 
 
 def test_a_constraint_that_is_not_measured_yet_is_not_missed() -> None:
