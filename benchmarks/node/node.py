@@ -295,8 +295,8 @@ def crowd(bench: Bench) -> None:
     gpus, foreign = bench.gpus, {pid for pid, _ in gpu_processes()}
     extra = [
         "--search=train.optim.lr=1e-5..1e-2:log",
-        # The upper rates then end in NaN within a few steps, the lower ones do not.
-        "--set=train.optim.head_lr_multiplier=1e4",
+        # The upper rates then end in NaN within a few steps, the lower ones do not. `+` passes on what the schema refuses.
+        "--set=+train.optim.head_lr_multiplier=1e4",
         "--set=train.clip_grad_norm=0",
         f"--set=train.num_epochs={bench.scale.short_epochs}",
         "--set=train.validation_interval=1",

@@ -48,7 +48,7 @@ from automl.storage.portable import made_portable
 from automl.storage.study_directory import read_record
 from automl.storage.study_document import study_document
 from automl.study.events import ActionEnded, Evaluated, FileAttached, ModelRegistered, StudyStarted
-from automl.tracking.mlflow.projection import Upload
+from automl.tracking.mlflow.projection import STUDY_RUN, Upload
 from automl.tracking.mlflow.uri import sqlite_file, without_password
 
 if TYPE_CHECKING:
@@ -291,7 +291,9 @@ def record_document(root: Path) -> dict[str, Any]:
     document: dict[str, Any] = to_json(read_record(root) or read_plan(folder.study).mlflow)
     uri = document["tracking_uri"]
     document |= {"missing": list(folder.missing(uri)), "refused": list(folder.refused(uri))}
-    return {**document, "model": folder.load_state(uri).model}
+    state = folder.load_state(uri)
+    # `record.json` was written at the end of the run, before `sync` made the study's run or made it anew.
+    return {**document, "run_id": state.run_ids.get(STUDY_RUN, document["run_id"]), "model": state.model}
 
 
 def _read_uploads(file: Path, position: int = 0) -> Iterator[tuple[Upload, dict[str, Any], int]]:

@@ -14,11 +14,13 @@ import pytest
 from automl.errors import ConfigurationError
 from automl.storage.legacy import upgrade_log
 from automl.storage.paths import StudyPaths
+from automl.storage.study_directory import write_record
+from automl.study.evaluation import RecordLocation
 from automl.study.events import TrialEnded
-from automl.tracking.mlflow.folder import MlflowFolder, UploadState
+from automl.tracking.mlflow.folder import MlflowFolder, UploadState, record_document
 from automl.tracking.mlflow.projection import Upload, UploadKind
 from automl.tracking.mlflow.tracker import sync
-from automl.tracking.mlflow.uri import default_tracking_uri
+from automl.tracking.mlflow.uri import default_tracking_uri, without_password
 from tests.automl.study.examples import study_started
 from tests.automl.tracking.mlflow.events import append, measured, trial_started
 from tests.automl.tracking.synthetic import RESULTS
@@ -56,6 +58,16 @@ def test_a_store_that_could_not_be_made_has_nothing_and_its_cause_is_known(study
 
     assert folder.load_state(uri) == UploadState(problem="No space left on device")
     assert folder.missing(uri) == ("everything: No space left on device",)
+
+
+def test_a_run_that_the_server_made_after_the_end_of_the_study_is_known(study: StudyPaths) -> None:
+    location = RecordLocation(tracking_uri=without_password(URI), experiment="demo")
+    write_record(study, location, study.root.parent)
+    assert record_document(study.root)["run_id"] is None
+
+    MlflowFolder(study).save_state(without_password(URI), UploadState(run_ids={"study": "abc"}))
+
+    assert record_document(study.root)["run_id"] == "abc"
 
 
 def test_a_position_behind_the_end_of_an_older_log_is_the_beginning(study: StudyPaths) -> None:
