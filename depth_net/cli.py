@@ -95,6 +95,13 @@ def preload() -> None:
     import_compiler()
 
 
+def stand_by() -> None:
+    """Start the driver of the GPUs that a forked process will train on, before it knows what."""
+    from depth_net.gpu_driver import start_driver  # noqa: PLC0415 - as above
+
+    start_driver()
+
+
 def _run(arguments: argparse.Namespace) -> int:
     from depth_net.execution import INTERRUPTED, Request, execute  # noqa: PLC0415 - imports pydantic
 

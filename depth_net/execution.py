@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 from depth_net.config.checks import absent_weights, spec_notices
 from depth_net.config.tree import to_yaml
 from depth_net.errors import DataError, DepthNetError, DivergenceError, SpecError, TerminatedError, WeightsError
-from depth_net.gpu_driver import start_driver
+from depth_net.gpu_driver import open_context, start_driver
 from depth_net.model.family import ModelType
 from depth_net.spec import load_convert_spec, load_spec, read_results_folder
 from depth_net.status import RANKS, StatusWriter, ends_with_failure, reports, warn
@@ -179,9 +179,12 @@ def _execute(request: Request, status: list[StatusWriter]) -> None:
     if request.action == "convert":
         _convert(request, status)
         return
-    config = load_spec(request.spec, request.overrides, action=request.action)
     if request.action == "train":
         start_driver()
+        torch = sys.modules.get("torch")  # not yet imported where nothing is preloaded
+        if torch is not None and torch.version.cuda is not None:
+            open_context()
+    config = load_spec(request.spec, request.overrides, action=request.action)
     directory = config.results_directory(request.action)
     writer = _open(directory, status)
     product, mode = _MODE[request.action]

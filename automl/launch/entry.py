@@ -2,6 +2,7 @@
 
 A console script of this environment is found by its metadata. Its module is imported, and if the module has a function
 `preload`, that is called to import what the program would import later. Neither may touch a GPU or start a thread. A
+function `stand_by` is called in a child that waits for a trial, once its devices are known; it may start threads. A
 forked child is what a fresh interpreter would be: own arguments, environment, working directory, log, `__main__`,
 signal handlers and random state. Only /proc/PID/environ shows the server's environment.
 """
@@ -9,6 +10,7 @@ signal handlers and random state. Only /proc/PID/environ shows the server's envi
 from __future__ import annotations
 
 import atexit
+import contextlib
 import gc
 import importlib
 import io
@@ -26,7 +28,7 @@ from typing import TYPE_CHECKING
 from automl.launch.command import find_program
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from importlib.metadata import EntryPoint
     from types import TracebackType
 
@@ -57,8 +59,8 @@ class WarmEntry:
         self._entry = entry
         self._program = find_program(name)
         before = set(threading.enumerate())
-        module = importlib.import_module(entry.module)
-        preload = getattr(module, "preload", None)
+        self._module = importlib.import_module(entry.module)
+        preload = getattr(self._module, "preload", None)
         if callable(preload):
             preload()
         started = set(threading.enumerate()) - before
@@ -68,6 +70,14 @@ class WarmEntry:
         # Imported modules are never freed; without this the first collection in each child would copy all their pages.
         gc.collect()
         gc.freeze()
+
+    def stand_by(self, environment: Mapping[str, str]) -> None:
+        """Let the program start the driver of the devices that this forked child will most likely get."""
+        os.environ.update(environment)
+        step = getattr(self._module, "stand_by", None)
+        if callable(step):
+            with contextlib.suppress(Exception):  # the trial itself reports what is wrong
+                step()
 
     def prepare(self, request: Request) -> Callable[[], None]:
         """Turn this forked child into the trial; return what runs the program."""

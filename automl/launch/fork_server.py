@@ -61,11 +61,17 @@ class Server:
     Args:
         listener: Bound and listening.
         prepare: How the forked child becomes the trial (see `Supervisor`).
+        stand_by: What it does before.
     """
 
-    def __init__(self, listener: socket.socket, prepare: Callable[[Request], Callable[[], None]]) -> None:
+    def __init__(
+        self,
+        listener: socket.socket,
+        prepare: Callable[[Request], Callable[[], None]],
+        stand_by: Callable[[dict[str, str]], None] = lambda _: None,
+    ) -> None:
         self._listener = listener
-        self._prepare = prepare
+        self._prepare, self._stand_by = prepare, stand_by
         self._connections: dict[int, socket.socket] = {}
         # The server's end of the channel of each; `_spare` is the one that waits for a job.
         self._supervisors: dict[int, socket.socket] = {}
@@ -142,7 +148,7 @@ class Server:
         self._wake.close()
         for other in (self._listener, ours, *self._connections.values(), *self._supervisors.values()):
             other.close()
-        Supervisor(theirs, self._prepare).run()
+        Supervisor(theirs, self._prepare, self._stand_by).run()
         os._exit(0)
 
     def _reap(self) -> None:
@@ -181,12 +187,13 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     become_subreaper()
-    prepare = execute
-    if entries:
-        from automl.launch.entry import WarmEntry  # noqa: PLC0415 # the bare server starts without it
+    if not entries:
+        Server(listener, execute).serve()
+        return
+    from automl.launch.entry import WarmEntry  # noqa: PLC0415 # the bare server starts without it
 
-        prepare = WarmEntry(entries[0]).prepare
-    Server(listener, prepare).serve()
+    entry = WarmEntry(entries[0])
+    Server(listener, entry.prepare, entry.stand_by).serve()
 
 
 if __name__ == "__main__":

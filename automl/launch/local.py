@@ -25,6 +25,7 @@ from automl.launch.command import bin_directory, locate_program, trial_environme
 from automl.launch.entry import find_entry
 from automl.launch.fork_server import HOLD, JOB, peer_user
 from automl.launch.job import SupervisedJob
+from automl.launch.standby import Standby
 from automl.launch.supervisor import open_log
 from automl.regular_file import open_regular
 
@@ -189,6 +190,7 @@ class WarmLauncher(LocalLauncher):
         if self._program is not None:
             command = (sys.executable, "-P", "-m", _SERVER, self._program.name)
             self._warm = ForkServerClient(session, command=command, environment=self._environment, log=log)
+            self._standby = Standby(self._warm.connect)
 
     def start(self) -> None:
         """Begin to preload, without waiting for it."""
@@ -206,15 +208,20 @@ class WarmLauncher(LocalLauncher):
         """
         if self._warm is not None and self._suits(request):
             try:
-                return SupervisedJob(self._warm.connect(), request)
+                job = SupervisedJob(self._standby.take(request.environment) or self._warm.connect(), request)
             except LaunchError as error:
                 self._give_up(self._warm, error)
+            else:
+                if request.gpus:
+                    self._standby.ask(request.environment)
+                return job
         return super().launch(request)
 
     def close(self) -> None:
         """Let the servers end once no job needs them."""
         super().close()
         if self._warm is not None:
+            self._standby.close()
             self._warm.close()
 
     def _suits(self, request: LaunchRequest) -> bool:
@@ -229,6 +236,7 @@ class WarmLauncher(LocalLauncher):
 
     def _give_up(self, server: ForkServerClient, error: LaunchError) -> None:
         logger.warning("trials start cold from now on: %s", error)
+        self._standby.close()
         server.close()
         self._warm = None
 

@@ -5,9 +5,10 @@ supervisor ends the tree. It is a subreaper, so no descendant can leave the tree
 outliving its parent. A supervisor and the child that will become the trial are forked ahead and wait for a request, so
 that no fork of a process with all libraries (20 ms) lies between two trials.
 
-The protocol is one JSON object per line. Owner: the request (`command`, `directory`, `environment`, `log`), later
-`{"kill": grace_s}`. Supervisor: `{"started": pid}` or `{"error": text, "failure": LaunchFailure}`, then
-`{"exit": status}` after the last process has died. Standard library only, so that a bare server starts in 60 ms.
+The protocol is one JSON object per line. Owner: perhaps `{"standby": environment}` (see `automl.launch.standby`), the
+request (`command`, `directory`, `environment`, `log`), later `{"kill": grace_s}`. Supervisor: `{"started": pid}` or
+`{"error": text, "failure": LaunchFailure}`, then `{"exit": status}` after the last process has died. Standard library
+only, so that a bare server starts in 60 ms.
 """
 
 from __future__ import annotations
@@ -161,11 +162,18 @@ class Supervisor:
     Args:
         channel: Brings the connection to the owner; its other end is the server's and closes when that dies.
         prepare: Called in the forked child. Becomes the trial's program, or returns what the child then runs.
+        stand_by: Called in the forked child before, with the variables of the devices that the trial will have.
     """
 
-    def __init__(self, channel: socket.socket, prepare: Callable[[Request], Callable[[], None]]) -> None:
+    def __init__(
+        self,
+        channel: socket.socket,
+        prepare: Callable[[Request], Callable[[], None]],
+        stand_by: Callable[[dict[str, str]], None],
+    ) -> None:
         self._channel = channel
         self._prepare = prepare
+        self._stand_by = stand_by
         self._status: int | None = None
         self._kill_at_s: float | None = None
         self._wake = WakePipe()
@@ -182,13 +190,28 @@ class Supervisor:
         if not received:
             return  # the server has ended; the child dies with its parent
         self._control = ControlSocket(socket.socket(fileno=received[0]))
-        request = self._control.receive()
+        request = self._receive_request()
         if request is None:
             return
         if "create" in request:
             self._supervise_container(request)
         elif self._start(request):
             self._supervise_tree()
+
+    def _receive_request(self) -> Request | None:
+        """Wait for the request, and let the child stand by where that is asked before; None when none will come."""
+        self._poller.register(self._control, select.POLLIN)
+        while True:
+            ready = () if self._control.has_message else dict(self._poller.poll())
+            if self._channel.fileno() in ready:
+                return None  # the server has ended
+            if self._wake.fileno() in ready:
+                self._wake.drain()  # the child was killed: another one is forked for the request
+            if self._control.has_message or self._control.fileno() in ready:
+                message = self._control.receive()
+                if message is None or "standby" not in message:
+                    return message
+                self._child.report(message)
 
     def _supervise_container(self, request: Request) -> None:
         from automl.launch.container_supervisor import ContainerSupervisor  # noqa: PLC0415 # where there is a container
@@ -255,6 +278,9 @@ class Supervisor:
 
     def _become_trial(self, supervisor: ControlSocket) -> NoReturn:
         request = supervisor.receive()
+        if request is not None and "standby" in request:
+            self._stand_by(request["standby"])
+            request = supervisor.receive()
         if request is None:
             os._exit(0)
         try:

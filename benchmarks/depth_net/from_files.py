@@ -30,7 +30,8 @@ from lightning.pytorch.callbacks import Callback
 
 from benchmarks.depth_net.photographs import write_apart
 from depth_net.actions import train
-from depth_net.execution import Request, execute, import_action
+from depth_net.cli import preload
+from depth_net.execution import Request, execute
 
 if TYPE_CHECKING:
     from lightning.pytorch import Trainer
@@ -104,8 +105,7 @@ class Timeline(Callback):
 def main() -> int:
     """Measure every run and print its table."""
     options = read_options()
-    import_action("train")
-    import_action("check")
+    preload()
     status = 0
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)

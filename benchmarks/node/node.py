@@ -294,9 +294,9 @@ def crowd(bench: Bench) -> None:
     """Run 4N short trials, some of which diverge."""
     gpus, foreign = bench.gpus, {pid for pid, _ in gpu_processes()}
     extra = [
-        "--search=train.optim.lr=1e-5..1e-2:log",
-        # The upper rates then end in NaN within a few steps, the lower ones do not. `+` passes on what the schema refuses.
-        "--set=+train.optim.head_lr_multiplier=1e4",
+        # The upper rates end in NaN within a few steps, the lower ones do not. `+` passes on what the schema refuses.
+        "--search=train.optim.lr=1e-6..1e-2:log",
+        "--set=+train.optim.head_lr_multiplier=2e4",
         "--set=train.clip_grad_norm=0",
         f"--set=train.num_epochs={bench.scale.short_epochs}",
         "--set=train.validation_interval=1",
