@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 _MOST_POINTS = 2
 """Points of earlier studies that are tried; where the user names more studies, one of each."""
+_FEW = f"fewer than {FEWEST_TRIALS} of its trials have a value in these ranges"
 
 
 def with_earlier_points(request: StudyRequest, plan: StudyPlan, place: RunLocation) -> StudyPlan:
@@ -55,28 +56,28 @@ def with_earlier_points(request: StudyRequest, plan: StudyPlan, place: RunLocati
         points = named_points(plan, request.warm_start, place.results)
         if not points:
             return dataclasses.replace(plan, reasons=(*plan.reasons, *described((), is_switched_off=True)))
-        return _with_points(plan, points, (), most=max(_MOST_POINTS, len(request.warm_start)))
+        return _with_points(plan, chosen_points(plan, points, most=max(_MOST_POINTS, len(request.warm_start))), ())
     if not takes_earlier_points(plan):
         ignored = f"the sampler {plan.sampler} takes nothing from the earlier studies of --studies"
         return dataclasses.replace(plan, reasons=(*plan.reasons, *([ignored] if request.studies else [])))
     studies = find_earlier_studies(plan, place, request.studies, request.data)
     earlier = _observations(plan, studies) if learns(plan) else ()
     if len(earlier) >= FEWEST_STUDIES:
-        few = f"fewer than {FEWEST_TRIALS} of its trials have a value in these ranges"
         kept = {study.name for study in earlier}
-        unused = studies.sentences({history.name: few for history in studies.histories if history.name not in kept})
+        unused = studies.sentences({history.name: _FEW for history in studies.histories if history.name not in kept})
         plan = dataclasses.replace(plan, earlier=earlier, reasons=(*plan.reasons, *described(earlier), *unused))
         return plan if request.replicates is not None else without_needless_race(plan)
+    is_repeated = studies.original is not None or studies.began_with is not None
     points = found_points(plan, studies)
-    if not points and studies.original is None and studies.began_with is None:
+    if not points and not is_repeated:
         points = recipe_points(plan)
-    return _with_points(plan, points, studies.sentences({}))
+    chosen = chosen_points(plan, points)
+    used = {point.origin.study for point in chosen}
+    others = [history for history in studies.histories if history.name not in used and not is_repeated]
+    return _with_points(plan, chosen, studies.sentences({h.name: _why_no_point(plan, h) for h in others}))
 
 
-def _with_points(
-    plan: StudyPlan, points: Iterable[EarlierPoint], reasons: Sequence[str], *, most: int = _MOST_POINTS
-) -> StudyPlan:
-    chosen = chosen_points(plan, points, most=most)
+def _with_points(plan: StudyPlan, chosen: Sequence[EarlierPoint], reasons: Sequence[str]) -> StudyPlan:
     own = described((), [point.origin for point in chosen])
     return dataclasses.replace(
         plan,
@@ -138,13 +139,25 @@ def found_points(plan: StudyPlan, studies: EarlierStudies) -> tuple[EarlierPoint
         return tuple(EarlierPoint(assignment=assignment, origin=origin) for assignment, origin in pairs)
     if studies.began_with is not None:
         return studies.began_with[0]
-    paths = set(plan.space.paths)
     ranked = [
         [_recorded_point(history, trial, kind) for trial in _better_than_template(history)]
         for history, kind in studies.found
-        if {parameter.path for parameter in history.parameters} == paths
+        if _searched_the_same(plan, history)
     ]
     return tuple(_in_turns(ranked))
+
+
+def _searched_the_same(plan: StudyPlan, history: StudyHistory) -> bool:
+    return {parameter.path for parameter in history.parameters} == set(plan.space.paths)
+
+
+def _why_no_point(plan: StudyPlan, history: StudyHistory) -> str:
+    """Return why neither the observations of a comparable study are used nor one of its trials is tried."""
+    if learns(plan) and observed(plan, history) is None:
+        return _FEW
+    if not _searched_the_same(plan, history):
+        return "it searched other parameters"
+    return "others have better points" if _better_than_template(history) else "none of its trials beats its template"
 
 
 def chosen_points(
