@@ -52,5 +52,7 @@ def import_compiler() -> None:
     """
     if torch.version.cuda is not None:
         importlib.import_module("torch._inductor.compile_fx")
-        for key in ("torch_key", "triton_key"):
-            getattr(importlib.import_module("torch._inductor.codecache"), key, lambda: None)()
+        importlib.import_module("torch._inductor.codecache").torch_key()
+        triton = importlib.import_module("torch._inductor.runtime.triton_compat")
+        if triton.HAS_TRITON:
+            triton.triton_key()
