@@ -44,7 +44,7 @@ chaos: $(TOOLS)  ## everything a trainer can do wrong, while what runs the study
 attack: $(TOOLS)  ## damaged files, missing storage, links, hostile trainers and packages at random for 10 minutes: a table
 	$(BIN)/python -m benchmarks.orchestration.attack --json attack.json
 
-check: $(TOOLS)  ## the linters: ruff, format, mypy strict, import contracts, dead code, spelling, word list, deletions
+check: $(TOOLS)  ## the linters: ruff, format, mypy strict, import contracts, dead code, spelling, word list, deletions, opened files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -52,6 +52,7 @@ check: $(TOOLS)  ## the linters: ruff, format, mypy strict, import contracts, de
 	$(BIN)/vulture
 	$(BIN)/python -m tests.words
 	$(BIN)/python -m tests.deletions
+	$(BIN)/python -m tests.opens
 	$(BIN)/codespell automl depth_net tests docs benchmarks studies templates *.md
 
 format: $(TOOLS)  ## rewrite the code in the house style

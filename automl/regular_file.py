@@ -1,4 +1,4 @@
-"""Open files that somebody else names: regular files alone, and never waiting.
+"""Open files whose place somebody else can fill: regular files alone, and never waiting.
 
 What is named may be a pipe, a terminal, a socket or a device without end. Opening or reading such a thing could wait
 for ever, so it is refused before it is opened; a link is followed to what it names.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import suppress
 from io import BufferedReader, FileIO
 from pathlib import Path
 
@@ -27,9 +28,37 @@ def open_regular(file: Path) -> BufferedReader:
         NotAFileError: it is no regular file.
         OSError: it is not there, or cannot be read, or its path holds a zero byte.
     """
+    found = _found(file)
+    try:
+        return reopened(found, file)
+    finally:
+        os.close(found)
+
+
+def open_to_append(file: Path, *, mode: int = 0o600) -> FileIO:
+    """Open a regular file for writing behind its end, in one system call; one that is not there is made with a mode.
+
+    Raises:
+        NotAFileError: it is no regular file.
+        OSError: it cannot be written, or its path holds a zero byte.
+    """
+    with suppress(FileNotFoundError):
+        os.close(_found(file))
+    # What has taken its place since is not waited for either.
+    opened = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, mode)
+    try:
+        _require_file(opened, file)
+    except NotAFileError:
+        os.close(opened)
+        raise
+    return FileIO(opened, "ab")
+
+
+def _found(file: Path) -> int:
+    """Return a descriptor of a regular file with which nothing is opened yet; raises as `open_regular`."""
     if "\0" in str(file):
         raise OSError(errno.EINVAL, "its path holds a zero byte", str(file))
-    # Only with O_PATH nothing is opened yet: opening alone waits for the writer of a pipe, or wakes it.
+    # Opening alone waits for the writer of a pipe, or wakes it; not so with O_PATH.
     try:
         found = os.open(file, os.O_PATH)
     except OSError as error:
@@ -37,11 +66,16 @@ def open_regular(file: Path) -> BufferedReader:
             raise
         raise NotAFileError(errno.EINVAL, "it is a link that leads to itself, not a file", str(file)) from error
     try:
-        if (kind := kind_of(os.fstat(found).st_mode)) is not None:
-            raise NotAFileError(errno.EINVAL, f"it is {kind}, not a file", str(file))
-        return reopened(found, file)
-    finally:
+        _require_file(found, file)
+    except NotAFileError:
         os.close(found)
+        raise
+    return found
+
+
+def _require_file(opened: int, file: Path) -> None:
+    if (kind := kind_of(os.fstat(opened).st_mode)) is not None:
+        raise NotAFileError(errno.EINVAL, f"it is {kind}, not a file", str(file))
 
 
 def reopened(found: int, file: Path) -> BufferedReader:

@@ -11,6 +11,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, SupportsFloat
 
+from automl.regular_file import open_to_append
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -86,8 +88,5 @@ def _note_checkpoint(folder: Path, checkpoint: Path, epoch: int | None) -> None:
 
 def _append(file: Path, line: dict[str, object]) -> None:
     """Append a line in one system call: others that append to the file cannot come in between."""
-    descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    try:
-        os.write(descriptor, (json.dumps(line) + "\n").encode())
-    finally:
-        os.close(descriptor)
+    with open_to_append(file) as stream:
+        stream.write(f"{json.dumps(line)}\n".encode())

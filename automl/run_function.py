@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from automl.config_files import read_document
+from automl.regular_file import read_regular_file
 from automl.reporting import report
 
 
@@ -25,7 +26,7 @@ def main() -> None:
     parser.add_argument("--checkpoint")
     given = parser.parse_args()
     sys.path.insert(0, str(Path.cwd()))  # modules beside the notebook
-    function, metric = cloudpickle.loads(given.function.read_bytes())
+    function, metric = cloudpickle.loads(read_regular_file(given.function))
     values = read_document(given.spec)
     arguments = dict(values) if isinstance(values, dict) else {}
     if "checkpoint" in inspect.signature(function).parameters:

@@ -24,6 +24,8 @@ from typing import Any
 
 import yaml
 
+from automl.regular_file import open_to_append, read_regular_file
+
 DEFAULTS: dict[str, Any] = {
     "results_dir": "",
     "dataset": {"train_samples": 240, "val_samples": 200, "noise": 0.05, "seed": 7, "batch_size": 8},
@@ -83,8 +85,8 @@ class StatusFile:
         if lost:
             line["kpi_nonfinite"] = lost
         self.path.parent.mkdir(parents=True, exist_ok=True)  # not of a study: a trainer
-        with self.path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(line) + "\n")
+        with open_to_append(self.path) as stream:
+            stream.write(f"{json.dumps(line)}\n".encode())
 
 
 @dataclass(slots=True)
@@ -142,8 +144,8 @@ class Network:
 def read_spec(file: Path, overrides: list[str]) -> dict[str, Any]:
     """Read a spec over the defaults; overrides are ``key=value``."""
     try:
-        given = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+        given = yaml.safe_load(read_regular_file(file).decode())
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise ToyError("spec", f"{file} cannot be read: {error}") from error
     spec = copy.deepcopy(DEFAULTS)
     _overlay(spec, given if isinstance(given, dict) else {}, "")

@@ -18,6 +18,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from depth_net.regular_file import open_regular
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -131,7 +133,8 @@ def ends_with_failure(path: Path | None) -> bool:
     """Tell whether the last line of a status file is a FAILURE or a STOPPED line."""
     if path is None or not path.is_file():
         return False
-    lines = path.read_text(encoding="utf-8").splitlines()
+    with open_regular(path) as stream:
+        lines = stream.read().decode().splitlines()
     ends = (f'"status": "{ended}"' for ended in (Status.FAILURE, Status.STOPPED))
     return bool(lines) and any(end in lines[-1] for end in ends)
 

@@ -137,6 +137,8 @@ def _study_text(options: dict[str, Any]) -> str | None:
     """Return the study file for the ConfigMap, with its name in it; None where the study is in every pod."""
     import yaml
 
+    from automl.config_files import read_document
+
     request = build_request(options)
     file = request.source
     if options["study"] is None or file is None or not Path(options["study"]).is_file():
@@ -147,7 +149,8 @@ def _study_text(options: dict[str, Any]) -> str | None:
         fix = f"put the folder of {file.name} on the volume, and name it there"
         raise wrong_argument("STUDY", f"a program in {file.parent}", f"a folder below {options['mount']}", fix)
     # The request has absolute paths; the manifests refuse a path that is not on the volume.
-    document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    found = read_document(file)
+    document: dict[str, object] = dict(found) if isinstance(found, dict) else {}
     document |= {"name": request.name, "data": dict(request.data), "skill": request.skill}
     document |= {"spec": request.spec} if request.spec else {}
     return yaml.safe_dump({key: value for key, value in document.items() if value != {}}, sort_keys=False)

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from automl.architectures.model import ParameterRules, matches, named
+from automl.regular_file import read_regular_file
 from automl.skill.layout import contained
 from automl.spec.special import WordKind, word_kind
 
@@ -167,7 +168,7 @@ def _advice(facts: Facts) -> str:
     """Return the line of the skill's text that names all that it advises to search; the names where it has no such."""
     advised = facts.rules.advised
     file = contained(facts.skill.root / "SKILL.md", facts.skill.root) if advised else None
-    lines = file.read_text(encoding="utf-8", errors="replace").splitlines() if file is not None else []
+    lines = read_regular_file(file).decode(errors="replace").splitlines() if file is not None else []
     said = next((line.strip() for line in lines if all(name in line for name in advised)), None)
     return f'the skill says: "{said}"' if said else f"the skill's text advises to search only {', '.join(advised)}"
 

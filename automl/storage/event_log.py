@@ -325,6 +325,8 @@ def _is_same(file: Path, handle: int) -> bool:
 
 def _open(file: Path) -> int:
     """Open a log, and cut off what stands behind its last line feed, however much that is."""
+    with contextlib.suppress(FileNotFoundError):
+        open_regular(file).close()
     handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     size = os.fstat(handle).st_size
     if size:

@@ -7,13 +7,13 @@ for it imports torch where that is installed: 2.4 s of processor time in the pro
 from __future__ import annotations
 
 import logging
-import os
 import socket
 import struct
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl import clock
+from automl.regular_file import open_to_append
 from automl.storage.paths import AttemptPaths
 from automl.storage.tf_record import record
 from automl.study.events import Measured, TrialEnded, TrialStarted
@@ -21,6 +21,7 @@ from automl.tracking.base import Tracker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from io import FileIO
 
     from automl.storage.event_log import Entry
     from automl.storage.paths import StudyPaths
@@ -39,7 +40,7 @@ class TensorboardTracker(Tracker):
 
     def __init__(self) -> None:
         self._root = Path()
-        self._files: dict[int, int] = {}
+        self._files: dict[int, FileIO] = {}
         self._steps: dict[int, int] = {}
         self._has_warned = False
 
@@ -56,7 +57,7 @@ class TensorboardTracker(Tracker):
                     f"{int(clock.unix_time_s())}.{socket.gethostname()}.automl"
                 )
                 try:
-                    self._files[number] = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+                    self._files[number] = open_to_append(file, mode=0o644)
                 except OSError as error:
                     self._warn(error)
                     return
@@ -79,14 +80,14 @@ class TensorboardTracker(Tracker):
 
     def _write(self, number: int, event: bytes) -> None:
         try:
-            os.write(self._files[number], record(event))
+            self._files[number].write(record(event))
         except OSError as error:
             self._warn(error)
 
     def _close(self, number: int) -> None:
         self._steps.pop(number, None)
         if (handle := self._files.pop(number, None)) is not None:
-            os.close(handle)
+            handle.close()
 
     def _warn(self, error: OSError) -> None:
         if not self._has_warned:

@@ -26,6 +26,7 @@ from depth_net.data.annotations import read_annotations
 from depth_net.data.motorcycle import write_motorcycle
 from depth_net.data.rooms import write_scene
 from depth_net.errors import DataError
+from depth_net.regular_file import open_regular
 from depth_net.whole_file import whole
 
 if TYPE_CHECKING:
@@ -111,7 +112,8 @@ def write_demo_data(
 def is_finished(directory: Path, settings: DemoSettings) -> bool:
     """Whether ``directory`` holds a complete set made with ``settings``: marked so, every listed file present."""
     try:
-        marker = json.loads((directory / _MARKER).read_text(encoding="utf-8"))
+        with open_regular(directory / _MARKER) as stream:
+            marker = json.loads(stream.read())
     except (OSError, ValueError):
         return False
     if marker != _describe(settings, finished=True):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from depth_net.data.file_stamps import are_settled, is_key, key_of, stamp_of
 from depth_net.data.inspection import SampleFacts
+from depth_net.regular_file import open_regular
 from depth_net.user_cache import cache_folder
 from depth_net.whole_file import whole
 
@@ -44,7 +45,8 @@ def remembered(rules: str, files: Sequence[Path], measure: Callable[[], Measured
         return measure()
     place = folder / f"{key_of((rules, stamp.hex()))}.json"
     try:
-        content = json.loads(place.read_text(encoding="utf-8"))
+        with open_regular(place) as stream:
+            content = json.loads(stream.read())
         return Measured(SampleFacts(**_in_tuples(content["facts"])), _in_tuples(content["mismatches"]))
     except (OSError, ValueError, TypeError, KeyError):
         measured = measure()

@@ -23,6 +23,7 @@ import numpy as np
 
 from depth_net.data.families import GroundTruth
 from depth_net.data.file_stamps import are_settled, is_key, key_of, stamp_of
+from depth_net.regular_file import open_regular
 from depth_net.user_cache import cache_folder
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ def _read(place: Path, stamp: bytes) -> Decoded | None:
     """Return the content of a file if it is whole and of the sources with this stamp."""
     try:
         content = bytearray(place.stat().st_size)
-        with place.open("rb") as file:
+        with open_regular(place) as file:
             count = file.readinto(content)
     except OSError:
         return None

@@ -172,7 +172,8 @@ def _open_folder(path: Path) -> WeightsFile:
 
 def _read_configuration(path: Path) -> Mapping[str, Any]:
     try:
-        content = json.loads(path.read_bytes())
+        with open_regular(path) as stream:
+            content = json.loads(stream.read())
     except (OSError, ValueError, RecursionError) as error:
         raise WeightsError(f"{path}: found no JSON ({_first_line(error)}); fix: fetch or save it again") from error
     if not isinstance(content, dict):

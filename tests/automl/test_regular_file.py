@@ -13,7 +13,7 @@ from automl.config_files import read_document
 from automl.errors import ConfigurationError
 from automl.preflight.probe import unreadable_reason
 from automl.preflight.weights import check_weights
-from automl.regular_file import NotAFileError, followed, open_regular
+from automl.regular_file import NotAFileError, followed, open_regular, open_to_append
 from automl.resources import packaged
 from automl.storage.history_file import is_history
 from automl.tracking.data_fingerprint import fingerprint
@@ -34,8 +34,18 @@ def test_what_is_no_regular_file_is_refused_at_once(
     monkeypatch.chdir(tmp_path)  # the path of a socket may have 107 bytes
     make(Path("x"))
 
-    with pytest.raises(NotAFileError, match=f"it is {found}, not a file: 'x'"):
-        open_regular(Path("x"))
+    for opened in (open_regular, open_to_append):
+        with pytest.raises(NotAFileError, match=f"it is {found}, not a file: 'x'"):
+            opened(Path("x"))
+
+
+def test_what_is_appended_stands_behind_what_was_there(tmp_path: Path) -> None:
+    for text in (b"first\n", b"second\n"):
+        with open_to_append(tmp_path / "x") as stream:
+            stream.write(text)
+
+    assert (tmp_path / "x").read_bytes() == b"first\nsecond\n"
+    assert (tmp_path / "x").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_pipe_on_standard_input_is_refused_at_once() -> None:

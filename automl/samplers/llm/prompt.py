@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from automl.regular_file import open_regular
 from automl.skill.layout import contained
 
 if TYPE_CHECKING:
@@ -40,8 +41,8 @@ def _notes(skill: Skill) -> str:
         # The text leaves this machine: a link to a file of the host must not take that along.
         found = contained(file, skill.root)
         if found is not None:
-            with found.open(encoding="utf-8", errors="replace") as stream:
-                texts.append(stream.read(_NOTES_LENGTH))
+            with open_regular(found) as stream:
+                texts.append(stream.read(_NOTES_LENGTH).decode(errors="replace"))
     return "\n\n".join(texts)[:_NOTES_LENGTH]
 
 

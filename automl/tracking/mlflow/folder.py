@@ -28,7 +28,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import ConfigurationError, counted
-from automl.regular_file import read_regular_file
+from automl.regular_file import open_to_append, read_regular_file
 from automl.storage.documents import (
     checksum,
     first_line,
@@ -255,8 +255,8 @@ class MlflowFolder:
     def reject(self, tracking_uri: str, upload: Upload, reason: str) -> None:
         """Note an upload that a server refused for good."""
         line = {**to_json(upload), "server": without_password(tracking_uri), "reason": reason}
-        with self._rejected_file.open("a", encoding="utf-8") as stream:
-            stream.write(to_line(line))
+        with open_to_append(self._rejected_file) as stream:
+            stream.write(to_line(line).encode())
 
     def refused(self, tracking_uri: str) -> tuple[str, ...]:
         """Say what a server refused for good, each with its reason.

@@ -15,6 +15,7 @@ from fcntl import LOCK_EX, flock
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from automl.regular_file import open_to_append
 from automl.tracking.mlflow.moved import follow_move
 from automl.tracking.mlflow.uri import ARTIFACTS, default_tracking_uri, sqlite_file
 
@@ -40,8 +41,7 @@ def first_touch_lock(tracking_uri: str) -> Iterator[None]:
     for folder in (file.parent, file.parent / ARTIFACTS):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # not of a study: the store
     lock = Path(f"{file}.lock")
-    lock.touch(mode=0o600)
-    with lock.open("w", encoding="utf-8") as stream:
+    with open_to_append(lock) as stream:
         flock(stream, LOCK_EX)
         _make_whole(file)
         follow_move(file)

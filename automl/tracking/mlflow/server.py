@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from automl.errors import ConfigurationError, LaunchError, Problem
+from automl.regular_file import open_to_append
 from automl.tracking.mlflow.folder import MlflowFolder
 from automl.tracking.mlflow.moved import follow_move
 from automl.tracking.mlflow.uri import ARTIFACTS, default_tracking_uri, sqlite_file, store_address
@@ -138,7 +139,7 @@ def _check_port(port: int) -> None:
 def _run_until_interrupted(command: list[str], log: Path) -> int:
     environment = {**os.environ, **QUIET_ENVIRONMENT, **_NO_JOBS, "PYTHONSAFEPATH": "1"}
     with (
-        log.open("ab") as stream,
+        open_to_append(log) as stream,
         subprocess.Popen(  # noqa: S603 # our own command, no shell
             # Not the working folder: uvicorn, which MLflow starts, puts that on the path of its modules all the same.
             command,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from automl.errors import LaunchError, Problem
 from automl.machine import direct_loopback
+from automl.regular_file import open_to_append
 from automl.storage.legacy import upgrade_log
 from automl.storage.paths import make_folder
 from automl.storage.working_folder import leave_deleted_folder
@@ -139,7 +140,7 @@ def start_writer(
     # The second for MLflow itself: its registry looks there for the logged model of a version.
     environment = {**os.environ, **direct_loopback(os.environ), **QUIET_ENVIRONMENT}
     environment |= {URI_VARIABLE: tracking_uri, "MLFLOW_TRACKING_URI": tracking_uri}
-    with folder.log_file.open("ab") as log:
+    with open_to_append(folder.log_file) as log:
         return subprocess.Popen(  # noqa: S603 # our own module, no shell
             # Unbuffered: what a writer that has died did not read must not be written again when its pipe is closed.
             command,

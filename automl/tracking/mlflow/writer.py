@@ -23,13 +23,14 @@ from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from automl.regular_file import open_regular, open_to_append
 from automl.storage.paths import StudyPaths, make_folder
 from automl.storage.working_folder import leave_deleted_folder
 from automl.tracking.mlflow.folder import MlflowFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import TextIO
+    from io import IOBase
 
     from automl.tracking.mlflow.files import FileUploader
     from automl.tracking.mlflow.uploader import Uploader
@@ -113,26 +114,25 @@ def only_writer(folder: MlflowFolder, is_over: Callable[[], bool]) -> Iterator[b
         Whether this process has the lock.
     """
     make_folder(folder.root, below=folder.study.root)
-    with folder.lock_file.open("a", encoding="utf-8") as stream:
+    with open_to_append(folder.lock_file) as stream:
         while not (has_lock := _locks(stream)) and not is_over():
             time.sleep(_POLL_S)
         if has_lock:
             stream.truncate(0)
-            stream.write(f"{os.getpid()}\n")
-            stream.flush()
+            stream.write(f"{os.getpid()}\n".encode())
         yield has_lock
 
 
 def sending_process(folder: MlflowFolder) -> str | None:
     """Return the number of the process that sends a study now; None if none does."""
     try:
-        with folder.lock_file.open(encoding="utf-8") as stream:
-            return None if _locks(stream) else stream.read().strip() or "unknown"
+        with open_regular(folder.lock_file) as stream:
+            return None if _locks(stream) else stream.read().decode().strip() or "unknown"
     except FileNotFoundError:
         return None
 
 
-def _locks(stream: TextIO) -> bool:
+def _locks(stream: IOBase) -> bool:
     try:
         flock(stream, LOCK_EX | LOCK_NB)
     except BlockingIOError:
