@@ -186,7 +186,7 @@ def along(facts: Facts, path: str, name: str) -> str | None:
         prefix = f"{block}." if block else ""
         if _is_value(facts, prefix + name) and prefix + name != path:
             return prefix + name
-        around = facts.spec.get(block) if block else facts.spec.values
+        around = facts.spec.values if not block else facts.spec.get(block) if facts.spec.has(block) else None
         inside = [f"{prefix}{child}.{name}" for child in around] if isinstance(around, Mapping) else []
         found = [one for one in inside if one != path and _is_value(facts, one)]
         if len(found) == 1:

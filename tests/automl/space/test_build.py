@@ -238,6 +238,13 @@ def test_depth_anything_searches_what_the_containers_trainer_reads() -> None:
     assert set(cosine.paths) == {"train.optim.lr", "train.optim.weight_decay", "train.optim.min_lr"}
 
 
+def test_a_smallest_rate_whose_block_the_spec_lacks_is_no_pair(tmp_path: Path) -> None:
+    rates = block(lr=leaf("float", 1e-3, minimum=1e-5, maximum=1e-1), optim=block(min_lr=leaf("float", 1e-6)))
+    folder = write_skill(tmp_path, schema={"properties": {"train": rates}}, template={"train": {"lr": 1e-3}})
+
+    assert space_of(folder).paths == ("train.lr",)
+
+
 def test_a_parent_may_be_named_beside_its_child(tmp_path: Path) -> None:
     properties = block(
         low=leaf("int", 4, minimum=1, maximum=50),
