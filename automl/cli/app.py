@@ -26,6 +26,7 @@ import click
 from automl.cli.terminal import VisibleStream
 from automl.errors import AutomlError, ConfigurationError, InterruptedStudyError, Problem
 from automl.machine import direct_loopback
+from automl.regular_file import NotAFileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -152,7 +153,7 @@ def run_command_line(arguments: list[str]) -> int:
         _print_error(_WITHOUT_TEXTS)
         return ConfigurationError.exit_status
     try:
-        with _short_names():
+        with _usable_paths():
             outcome = cli.main(args=arguments, prog_name="automl", standalone_mode=False)
         return outcome if isinstance(outcome, int) else 0
     except click.exceptions.NoArgsIsHelpError as error:
@@ -186,10 +187,17 @@ def _failure(error: BaseException) -> tuple[AutomlError, str]:
 
 
 @contextlib.contextmanager
-def _short_names() -> Iterator[None]:
-    """Turn what a file system says of a path that is too long into an error about that path."""
+def _usable_paths() -> Iterator[None]:
+    """Turn what a file system says of a path that can be no file into an error about that path."""
     try:
         yield
+    except (NotAFileError, NotADirectoryError) as error:
+        is_above = isinstance(error, NotADirectoryError)
+        where, found = str(error.filename), "it lies below what is no folder" if is_above else str(error.strerror)
+        expected = "folders above it" if is_above else "a regular file, or nothing"
+        fix = "move away what is there, or name another place"
+        problem = Problem(where=where, found=found, expected=expected, fix=fix)
+        raise ConfigurationError.from_problems([problem], subject="a path") from error
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG:
             raise

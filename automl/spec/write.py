@@ -6,6 +6,7 @@ like a number stays quoted text. A file appears complete or not at all.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -19,6 +20,7 @@ import yaml
 
 from automl.config_files import FLOAT_PATTERN, INT_PATTERN, read_document
 from automl.errors import ConfigurationError
+from automl.regular_file import NotAFileError
 from automl.skill.fields import kind_of
 from automl.skill.model import ConfigFormat, JsonValue
 from automl.spec.model import Spec, iterate_leaves
@@ -94,9 +96,14 @@ def replace_file(file: Path, content: bytes, *, mode: int = 0o600) -> None:
     """Write a file under a temporary name, flush it to disk, then rename it into place.
 
     Raises:
+        NotAFileError: a folder is in its place.
         OSError: there is no such folder, or the file cannot be written; what was there before stays.
     """
-    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    try:
+        descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    except OSError as error:
+        error.filename = str(file)  # nobody knows the temporary one
+        raise
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as stream:
@@ -105,6 +112,9 @@ def replace_file(file: Path, content: bytes, *, mode: int = 0o600) -> None:
             os.fsync(stream.fileno())
         temporary.chmod(mode)
         temporary.replace(file)
+    except IsADirectoryError as error:
+        temporary.unlink(missing_ok=True)  # not of a study: a temporary file made just before
+        raise NotAFileError(errno.EISDIR, "it is a folder, not a file", str(file)) from error
     except BaseException:
         temporary.unlink(missing_ok=True)  # not of a study: a temporary file made just before
         raise

@@ -105,3 +105,14 @@ def test_a_torn_plan_is_named_with_where_a_copy_is(tmp_path: Path, capsys: pytes
     said = capsys.readouterr().err
     assert f"{root}/plan.json" in said
     assert "restore plan.json from a copy: MLflow has one among the artifacts of the study's run" in said
+
+
+def test_a_file_in_place_of_a_folder_is_refused_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = write_study(tmp_path / "example")
+    (root / "tracking").write_text("", encoding="utf-8")
+
+    assert run_command_line(["status", str(root)]) == 2
+
+    shown = capsys.readouterr().err
+    assert f"{root}/tracking" in shown
+    assert "it lies below what is no folder" in shown
