@@ -23,6 +23,7 @@ from automl.regular_file import followed
 from automl.skill.program import NETWORK_ARCH, Argument
 from automl.space.derived import family_of
 from automl.space.ranges import make_parameter
+from automl.space.reasons import by_name
 from automl.spec.train_schema import LeafKind, SchemaLeaf
 
 if TYPE_CHECKING:
@@ -37,7 +38,14 @@ _KINDS = {"float": LeafKind.FLOAT, "int": LeafKind.INT, "bool": LeafKind.BOOL, "
 _NOT_SEARCHED = {
     *("batch size", "length of the warm-up", "part of the run", "length of the run", "size of an image"),
     *("rank of an adapter", "heads of attention", "depth of the network", "iterations of the network"),
-    *("width of the network", "number of queries", "weight of a loss", "balance of the loss", "focus of the loss"),
+    *(
+        "width of the network",
+        "number of queries or points",
+        "accumulation of gradients",
+        "weight of a loss",
+        "balance of the loss",
+        "focus of the loss",
+    ),
     *("share", "share that is masked"),
 }
 # They act, and little: of 20 trials none is left for them.
@@ -229,6 +237,7 @@ def proposals(listed: Iterable[Argument], conditions: Mapping[str, str] = Mappin
             continue
         made = _limited(_on_its_scale(made, family.name), *argument.limits)
         is_known = bool(family.name) and family.name not in _NOT_SEARCHED | _MINOR and not argument.is_off
+        is_known = is_known and not by_name(argument.path, rules.parameters)
         is_option = bool(argument.choices) and _CHOICE.fullmatch(argument.path) is not None
         is_of_machine = bool(_OF_MACHINE & {*re.split(r"[._-]", argument.path.lower())})
         if is_of_machine or (argument.path.startswith(_TRAINER) and not is_known):

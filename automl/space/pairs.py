@@ -15,6 +15,7 @@ from automl.skill.fields import is_number
 from automl.space.activity import along
 from automl.space.conditions import Relation, RelationKind
 from automl.space.derived import family_of
+from automl.spec.train_schema import LeafKind, SchemaLeaf
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -40,7 +41,7 @@ def pairs(searched: Mapping[str, Parameter], facts: Facts, bound: Collection[Rel
         bound: What binds parameters already.
     """
     known = {frozenset((relation.path, relation.parent)) for relation in bound}
-    for path in facts.schema.leaves:
+    for path in dict.fromkeys([*facts.schema.leaves, *searched]):
         for larger, leads in _larger(path, facts):
             low, high = (facts.spec.get(one) if facts.spec.has(one) else None for one in (path, larger))
             if frozenset((path, larger)) in known or not (is_number(low) and is_number(high) and low <= high):
@@ -62,8 +63,9 @@ def _larger(path: str, facts: Facts) -> Iterator[tuple[str, bool]]:
         larger = _LARGER[word[0].lower()]
         larger = larger.title() if word[0][0].isupper() else larger
         yield f"{block}{dot}{name[: word.start()]}{larger}{name[word.end() :]}", False
+    leaf = facts.schema.leaves.get(path) or SchemaLeaf(path=path, kind=LeafKind.FLOAT)
     value = facts.spec.get(path) if facts.spec.has(path) else None
-    if family_of(facts.rules.families, facts.schema.leaves[path], value).name == SMALLEST_RATE:
+    if family_of(facts.rules.families, leaf, value).name == SMALLEST_RATE:
         yield from [(rate, True) for name in _RATES if (rate := along(facts, path, name))][:1]
 
 

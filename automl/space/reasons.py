@@ -65,6 +65,39 @@ class Rule:
     sentence: str
 
 
+_BY_NAME: tuple[tuple[Callable[[str, ParameterRules], bool], str], ...] = (
+    (
+        lambda path, rules: named(path, rules.evaluation_only) and not named(path, rules.training_only),
+        "evaluation only: searching it would change how runs are compared",
+    ),
+    (
+        lambda path, rules: named(path, rules.after_output) and not named(path, rules.during_training),
+        "it acts after the network's output: searching it would change how runs are compared, and no training",
+    ),
+    (
+        lambda path, rules: matches(f".{path}", rules.throughput),  # a name without a block is one too
+        "throughput only: it changes the speed, not the model",
+    ),
+    (
+        lambda path, rules: named(path, rules.caps),
+        "a cap on the size of images: it changes nothing where they are smaller",
+    ),
+    (
+        lambda path, rules: named(path, rules.recording),
+        "it changes where a run is placed and what is written of it, not the model",
+    ),
+    (
+        lambda path, rules: named(path, rules.stopping) and not any(rule.concerns(path) for rule in rules.conditions),
+        "it decides when a run ends or what it sees of the data, not how it learns",
+    ),
+)
+
+
+def by_name(path: str, rules: ParameterRules) -> str:
+    """Return why a parameter with such a name is not searched, of any trainer; empty if nothing is known against it."""
+    return next((sentence for applies, sentence in _BY_NAME if applies(path, rules)), "")
+
+
 _NOT_WANTED = (
     Rule(lambda path, f: f.is_narrowed and path not in f.wanted, "not asked for by --search"),
     Rule(
@@ -89,14 +122,7 @@ _FACTS = (
 _JUDGEMENTS = (
     Rule(lambda path, f: path in f.schema.disabled, "listed in automl_disabled_parameters"),
     Rule(lambda path, f: path.partition(".")[0] in f.rules.action_blocks, "belongs to the action {block}"),
-    Rule(
-        lambda path, f: named(path, f.rules.evaluation_only) and not named(path, f.rules.training_only),
-        "evaluation only: searching it would change how runs are compared",
-    ),
-    Rule(
-        lambda path, f: named(path, f.rules.after_output) and not named(path, f.rules.during_training),
-        "it acts after the network's output: searching it would change how runs are compared, and no training",
-    ),
+    Rule(lambda path, f: bool(by_name(path, f.rules)), "{by_name}"),
     Rule(
         lambda path, f: "loss" in f.metric.lower() and matches(path, f.rules.loss_terms),
         "a term of the loss, and runs are evaluated by {metric}: searching it would change how runs are compared",
@@ -104,22 +130,6 @@ _JUDGEMENTS = (
     Rule(
         lambda path, f: _is_train_loss(f.metric) and named(path, f.rules.train_loss_terms),
         "runs are evaluated by {metric}, the loss of the training data itself: it would always be searched away",
-    ),
-    Rule(
-        lambda path, f: matches(f".{path}", f.rules.throughput),  # a name without a block is one too
-        "throughput only: it changes the speed, not the model",
-    ),
-    Rule(
-        lambda path, f: named(path, f.rules.caps),
-        "a cap on the size of images: it changes nothing where they are smaller",
-    ),
-    Rule(
-        lambda path, f: named(path, f.rules.recording),
-        "it changes where a run is placed and what is written of it, not the model",
-    ),
-    Rule(
-        lambda path, f: named(path, f.rules.stopping) and not any(c.concerns(path) for c in f.rules.conditions),
-        "it decides when a run ends or what it sees of the data, not how it learns",
     ),
     Rule(
         lambda path, f: named(path, f.rules.fixed_by_data),
@@ -161,6 +171,7 @@ def left_out_by(path: str, facts: Facts, *, is_named: bool) -> str:
         network_arch=facts.skill.network_arch,
         weights=_full_weights(facts),
         advice=_advice(facts),
+        by_name=by_name(path, facts.rules),
     )
 
 

@@ -31,7 +31,7 @@ _EDGE, _MOST_AT_EDGE, _FEWEST = 0.01, 0.05, 200
 _EVALUATION = re.compile(
     r"(^|[._])(val|valid|validation|eval|evaluate|test|infer|inference|nms|topk|num_select|score_thr\w*|conf_thr\w*)([._]|$)"
 )
-_SCHEDULE = re.compile(r"(rate|decay|momentum|temperature)\.val_(base|final|start)$")
+_SCHEDULE = re.compile(r"(rate|decay|momentum|temperature)\.val_(base|final|start)$|clip_val$")
 _TRAINING = re.compile(r"(^|[._])(rpn|proposals?|assigner|matcher|pseudo\w*|experts?|moe)([._]|$)")
 _STEPS = re.compile(r"iter|step(?!_size)")
 _LENGTH = re.compile(r"(^|\.)(num_|max_|n_|total_|train_)*epochs$")

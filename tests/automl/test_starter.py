@@ -285,3 +285,19 @@ def test_the_first_epoch_is_proposed_only_where_the_source_is_plain(loop: str, f
 
 def test_a_metric_that_is_printed_as_words_is_proposed_by_its_name() -> None:
     assert read_traces([ast.parse('print(f"Train Loss: {a:.3f} | Val Acc: {b:.2f}%")')]).metrics == ("val_acc",)
+
+
+def test_what_a_program_names_as_a_pair_holds_in_every_trial(tmp_path: Path) -> None:
+    source = "import argparse\np = argparse.ArgumentParser()\n"
+    values = {"lr": 1e-3, "min_lr": 1e-6, "crop_min": 224, "crop_max": 384}
+    lines = (
+        f"p.add_argument('--{name}', type={type(value).__name__}, default={value})\n" for name, value in values.items()
+    )
+    (tmp_path / "train.py").write_text(source + "".join(lines), encoding="utf-8")
+    search = "{lr: 1e-5..1e-2 log, min_lr: 1e-6..1e-3 log, crop_min: 128..448, crop_max: 192..768}"
+    text = f"program: python train.py --{{overrides}}\nsearch: {search}\nobjective: val_acc maximize\n"
+    (tmp_path / "study.yaml").write_text(text, encoding="utf-8")
+
+    plan = make_plan(load_study_request(str(tmp_path / "study.yaml")), RunLocation(results=tmp_path / "results"))
+
+    assert [str(relation) for relation in plan.space.relations] == ["min_lr <= lr", "crop_max >= crop_min"]
