@@ -42,9 +42,12 @@ def pairs(searched: Mapping[str, Parameter], facts: Facts, bound: Collection[Rel
     """
     known = {frozenset((relation.path, relation.parent)) for relation in bound}
     for path in dict.fromkeys([*facts.schema.leaves, *searched]):
-        for larger, leads in _larger(path, facts):
-            low, high = (facts.spec.get(one) if facts.spec.has(one) else None for one in (path, larger))
-            if frozenset((path, larger)) in known or not (is_number(low) and is_number(high) and low <= high):
+        low = facts.spec.get(path) if facts.spec.has(path) else None
+        if not is_number(low):
+            continue
+        for larger, leads in _larger(path, low, facts):
+            high = facts.spec.get(larger) if facts.spec.has(larger) else None
+            if frozenset((path, larger)) in known or not is_number(high) or low > high:
                 continue
             if larger in searched and (not leads if path in searched else _ends(searched[larger])[0] < low):
                 yield Relation(path=larger, kind=RelationKind.AT_LEAST, parent=path)
@@ -56,7 +59,7 @@ def _ends(parameter: Parameter) -> tuple[float, float]:
     return (-math.inf, math.inf) if parameter.choices else parameter.bounds
 
 
-def _larger(path: str, facts: Facts) -> Iterator[tuple[str, bool]]:
+def _larger(path: str, value: float, facts: Facts) -> Iterator[tuple[str, bool]]:
     """Yield the parameters that have to be at least as large as this one, and whether it follows them."""
     block, dot, name = path.rpartition(".")
     for word in _SMALLER_WORD.finditer(name):
@@ -64,7 +67,6 @@ def _larger(path: str, facts: Facts) -> Iterator[tuple[str, bool]]:
         larger = larger.title() if word[0][0].isupper() else larger
         yield f"{block}{dot}{name[: word.start()]}{larger}{name[word.end() :]}", False
     leaf = facts.schema.leaves.get(path) or SchemaLeaf(path=path, kind=LeafKind.FLOAT)
-    value = facts.spec.get(path) if facts.spec.has(path) else None
     if family_of(facts.rules.families, leaf, value).name == SMALLEST_RATE:
         yield from [(rate, True) for name in _RATES if (rate := along(facts, path, name))][:1]
 
