@@ -52,7 +52,14 @@ _NOT_SEARCHED = {
 _MINOR = {
     *("epsilon", "smallest rate", "first momentum", "second momentum", "setting of a schedule", "strength of colours"),
     *("decay of averaged weights", "rate of averaged weights", "shift of the hue", "probability", "angle"),
-    *("factor of the smallest rate", "factor of the first rate", "momentum of normalisation", "decay of advantages"),
+    *(
+        "factor of the smallest rate",
+        "factor of the first rate",
+        "scale of the first weights",
+        "slope of the activation",
+        "momentum of normalisation",
+        "decay of advantages",
+    ),
 }
 _OF_MACHINE = {
     *("worker", "workers", "print", "log", "logging", "port", "gpu", "gpus", "world", "threads", "every", "interval"),
