@@ -556,7 +556,37 @@ PLAIN_TRAINER = Invented(
     },
     metric="accuracy",
 )
+OTHER_FIELDS = Invented(
+    leaves={
+        "ppo.clip_range": (0.2, {"minimum": 0.0, "maximum": 1.0}),
+        "ppo.ent_coef": (0.01, {"minimum": 0.0}),
+        "diffusion.beta_start": (1e-4, {"minimum": 0.0, "maximum": 1.0}),
+        "gbm.feature_fraction": (0.9, {"minimum": 0.0, "maximum": 1.0}),
+        "svm.C": (1.0, {"minimum": 0.0}),
+        "sampling.steps": (50, {"minimum": 1}),
+        "train.compile": (False, {}),
+        "train.deterministic": (True, {}),
+        "train.min_epochs": (5, {"minimum": 1}),
+        "train.lr": (3e-4, {"minimum": 0.0}),
+    },
+    fixed={"train.epochs": 50},
+    searched={
+        "ppo.clip_range": (0.05, 0.4, "linear"),
+        "ppo.ent_coef": (0.0025, 0.04, "log"),
+        "diffusion.beta_start": (2.5e-5, 4e-4, "log"),
+        "gbm.feature_fraction": (0.3, 1.0, "linear"),
+        "svm.C": (0.01, 100.0, "log"),
+    },
+    left_out={
+        "sampling.steps": "after the network's output",
+        "train.compile": "throughput only",
+        "train.deterministic": "where a run is placed",
+        "train.min_epochs": "when a run ends",
+    },
+    metric="reward",
+)
 PACKAGES = {
+    "other fields": OTHER_FIELDS,
     "plain trainer": PLAIN_TRAINER,
     "flat detector": FLAT_DETECTOR,
     "text reader": TEXT_READER,
