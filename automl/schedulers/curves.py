@@ -42,14 +42,9 @@ class Curve:
 
 
 class Curves:
-    """The curves of a study's trials.
-
-    Attributes:
-        leader: The best value of all.
-    """
+    """The curves of a study's trials."""
 
     def __init__(self) -> None:
-        self.leader = float("-inf")
         self._of: dict[int, Curve] = {}
         self._ranked: dict[int, array[float]] = {}
         """Epoch -> the best values up to it of all trials that have come that far, the worst first."""
@@ -64,7 +59,6 @@ class Curves:
         curve = self._of.setdefault(trial, Curve())
         before = curve.last
         curve.add(epoch, value)
-        self.leader = max(self.leader, value)
         if epoch <= before:  # out of turn: what was put in order from here on may be wrong
             self._ranked = {at: ranked for at, ranked in self._ranked.items() if at < epoch}
             return

@@ -43,28 +43,26 @@ def made() -> AutoScheduler:
     return AutoScheduler(patience=2, grace=1)
 
 
-def test_a_trial_that_stands_still_behind_the_best_is_stopped() -> None:
-    scheduler = made()
-    scheduler.decide(Report(trial=0, epoch=0, value=0.9))
+def test_a_trial_that_stands_still_is_stopped_also_if_it_is_the_best() -> None:
+    for ahead in (0.4, 0.9):
+        scheduler = made()
+        scheduler.decide(Report(trial=0, epoch=0, value=ahead))
 
-    decisions = [scheduler.decide(Report(trial=1, epoch=e, value=0.5)) for e in range(3)]
+        decisions = [scheduler.decide(Report(trial=1, epoch=e, value=0.5)) for e in range(3)]
 
-    assert [v.action for v in decisions] == [Action.CONTINUE, Action.CONTINUE, Action.STOP]
-    assert decisions[-1].reason == "epoch 3: no improvement on 0.5 for 2 epochs, while another trial reached 0.9"
-
-
-def test_the_best_trial_may_stand_still() -> None:
-    scheduler = made()
-    scheduler.decide(Report(trial=0, epoch=0, value=0.4))
-
-    decisions = [scheduler.decide(Report(trial=1, epoch=e, value=0.5)) for e in range(9)]
-
-    assert {v.action for v in decisions} == {Action.CONTINUE}
+        assert [v.action for v in decisions] == [Action.CONTINUE, Action.CONTINUE, Action.STOP]
+        assert decisions[-1].reason == "epoch 3: no improvement on 0.5 for 2 epochs"
 
 
-def test_a_trial_below_the_median_is_stopped_without_waiting() -> None:
+def test_a_trial_that_is_below_the_median_twice_in_a_row_is_stopped_without_waiting() -> None:
     scheduler = made()
     for trial, value in enumerate((0.5, 0.6, 0.7)):
-        scheduler.decide(Report(trial=trial, epoch=0, value=value))
+        for epoch in range(4):
+            scheduler.decide(Report(trial=trial, epoch=epoch, value=value + 0.1 * epoch))
 
-    assert scheduler.decide(Report(trial=3, epoch=0, value=0.1)).action is Action.STOP
+    rising = [scheduler.decide(Report(trial=3, epoch=e, value=v)) for e, v in enumerate((0.5, 0.8, 0.75, 0.85))]
+    falling = [scheduler.decide(Report(trial=4, epoch=e, value=v)) for e, v in enumerate((0.5, 0.6))]
+
+    assert {v.action for v in rising} == {Action.CONTINUE}
+    assert [v.action for v in falling] == [Action.CONTINUE, Action.STOP]
+    assert falling[-1].reason == "epoch 2: 0.6 is worse than the median of its peers, 0.75"
