@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from automl.storage.trainer_files import can_open
 from automl.study.trial import Measurement
 from automl.trial.reporter import REPORTS_PER_S, Reporter
+from benchmarks.orchestration.floods import lateness_s
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,6 +107,31 @@ def test_in_no_second_more_is_reported_than_may_be_also_at_the_end(tmp_path: Pat
 
     assert max(bisect_left(reported_s, at_s + 0.999) - i for i, at_s in enumerate(reported_s)) <= REPORTS_PER_S
     assert reported_s[-1] - ended_s < 5
+
+
+@pytest.mark.parametrize("pauses_s", [(0.0, 60.0), (0.9, 0.9), (0.5, 3600.0, 0.01)])
+def test_a_burst_after_a_silence_is_reported_like_one_at_the_beginning(
+    tmp_path: Path, clock: list[float], pauses_s: tuple[float, ...]
+) -> None:
+    reported_s: list[float] = []
+    reporter = Reporter(lambda m: None if m.notice else reported_s.append(clock[0]), tmp_path)
+
+    for pause_s in pauses_s:
+        clock[0] += pause_s
+        for epoch in range(LINES):
+            reporter.add(step(epoch, epoch, d1=0.5))
+    reporter.finish()
+
+    assert max(bisect_left(reported_s, at_s + 0.999) - i for i, at_s in enumerate(reported_s)) <= REPORTS_PER_S
+    assert lateness_s(reported_s) < 0.01
+
+
+def test_the_benchmark_finds_a_burst_wherever_it_is() -> None:
+    steady, burst = [n / REPORTS_PER_S for n in range(500)], [600.0] * 500
+
+    assert lateness_s(steady) < 0.01
+    assert lateness_s([*steady, *burst]) == pytest.approx(500 / REPORTS_PER_S - 1, abs=0.1)
+    assert lateness_s([0.0, *burst]) == pytest.approx(500 / REPORTS_PER_S - 1, abs=0.1)
 
 
 def test_of_endless_epochs_the_last_ones_are_reported_and_that_is_said(tmp_path: Path) -> None:
