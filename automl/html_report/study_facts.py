@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -162,8 +162,7 @@ def read_facts(root: Path) -> StudyFacts:
     grown = {entry.event.path: entry.event for entry in entries if isinstance(entry.event, RangeGrown)}
     ends = {path: {"low": event.low, "high": event.high} for path, event in grown.items()}
     parameters = tuple(
-        SearchedParameter(**{**asdict(p), **ends.get(p.path, {})}, label=_label(p.path, paths))
-        for p in plan.space.parameters
+        _searched({**asdict(p), **ends.get(p.path, {}), "label": _label(p.path, paths)}) for p in plan.space.parameters
     )
     return StudyFacts(
         root=root,
@@ -201,6 +200,13 @@ def _frame(result: StudyResult, parameters: tuple[SearchedParameter, ...]) -> pd
     columns = [TRIAL, STATE, TEXT, COMPETES, *metrics, *(parameter.path for parameter in parameters)]
     types = dict.fromkeys([*metrics, *(p.path for p in parameters if not p.choices)], float) | {COMPETES: bool}
     return pd.DataFrame(rows, columns=columns).astype(types)
+
+
+def _searched(document: dict[str, Any]) -> SearchedParameter:
+    """Return a parameter; where its ends have no logarithm, which only a changed plan or event says, it is linear."""
+    parameter = SearchedParameter(**document)
+    low, high = parameter.ends
+    return replace(parameter, log=parameter.log and 0.0 < low <= high)
 
 
 def _label(path: str, paths: list[str]) -> str:

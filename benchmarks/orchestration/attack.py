@@ -27,7 +27,7 @@ from automl.storage.owner import OwnerLock
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan
 from automl.storage.study_directory import read_results
-from benchmarks.orchestration import attack_input, attack_package, attack_storage, attack_trainer
+from benchmarks.orchestration import attack_input, attack_lines, attack_package, attack_storage, attack_trainer
 from benchmarks.orchestration.damage import KINDS as DAMAGES
 from benchmarks.orchestration.damage import attack as damage_file
 from benchmarks.orchestration.damage import files_by_kind, make_study
@@ -125,6 +125,7 @@ KINDS: dict[str, Callable[[Path, random.Random, Path], str]] = {
     **attack_trainer.KINDS,
     **attack_package.KINDS,
     **attack_input.KINDS,
+    **attack_lines.KINDS,
     **attack_storage.KINDS,
 }
 

@@ -122,7 +122,7 @@ def lateness_s(times: list[float]) -> float:
     """Return how late the driver must have written some events for no second to have had more than may be reported.
 
     The log has the times of the driver, which writes at once what has come while it had no processor. Every stretch of
-    the log is looked at, so a burst after a silence counts like one at the beginning.
+    the log is looked at, so a burst after a pause counts like one at the beginning.
 
     Args:
         times: Of the events, in seconds, ascending.

@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 
 from automl import clock
+from automl.html_report.figures import parallel_coordinates
 from automl.html_report.study_facts import STATE, TRIAL, read_facts
 from automl.storage.event_log import EventLog, encode
-from automl.study.events import StudySuspended, TrialStarted
+from automl.study.events import RangeGrown, StudySuspended, TrialStarted
 from tests.automl.tracking.synthetic import RESULTS
 from tests.automl.tracking.written_study import write_study
 
@@ -112,3 +113,15 @@ def test_good_ordinary_and_few_values_are_all_shown(tmp_path: Path, direction: s
 
     assert facts.fence(pd.Series(values)) is None
     assert list(facts.clipped(pd.Series(values))) == values
+
+
+def test_a_range_whose_end_has_no_logarithm_is_shown_on_a_linear_scale(tmp_path: Path) -> None:
+    directory = write_study(tmp_path / "demo")
+    logarithmic = next(parameter for parameter in read_facts(directory.root).parameters if parameter.log)
+    EventLog(directory.events_file).append(RangeGrown(path=logarithmic.path, low=0.0, high=1.0, reason="changed"))
+
+    facts = read_facts(directory.root)
+
+    changed = next(parameter for parameter in facts.parameters if parameter.path == logarithmic.path)
+    assert (changed.log, changed.ends) == (False, (0.0, 1.0))
+    assert parallel_coordinates(facts) is not None

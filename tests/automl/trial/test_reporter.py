@@ -110,7 +110,7 @@ def test_in_no_second_more_is_reported_than_may_be_also_at_the_end(tmp_path: Pat
 
 
 @pytest.mark.parametrize("pauses_s", [(0.0, 60.0), (0.9, 0.9), (0.5, 3600.0, 0.01)])
-def test_a_burst_after_a_silence_is_reported_like_one_at_the_beginning(
+def test_a_burst_after_a_pause_is_reported_like_one_at_the_beginning(
     tmp_path: Path, clock: list[float], pauses_s: tuple[float, ...]
 ) -> None:
     reported_s: list[float] = []
