@@ -19,12 +19,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from automl.storage.study_directory import read_study
 from depth_net.data.rooms import make_scene, place_camera, render
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 TRIALS = 16
 SHOWN = (2, 3, 5, 8, 12, 16)
@@ -61,24 +65,25 @@ def main() -> None:
     """Measure what is missing and print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4], help="of the searches of the fourth")
     parser.add_argument("--only", choices=["cold", "warm"], help="measure one of the two")
+    parser.add_argument("--processes", type=int, default=2, help="studies at a time, one for each core")
     parser.add_argument("--report", action="store_true")
     arguments = parser.parse_args()
     folder: Path = arguments.folder.absolute()
     if not arguments.report:
-        _measure(folder, arguments.seeds, arguments.only)
+        _measure(folder, arguments.seeds, arguments.only, arguments.processes)
     print(json.dumps(curves := {kind: _curves(folder / kind) for kind in ("cold", "warm")}))
     print(table_of(curves["cold"], curves["warm"]))
 
 
-def _measure(folder: Path, seeds: int, only: str | None) -> None:
+def _measure(folder: Path, seeds: Sequence[int], only: str | None, processes: int) -> None:
     for rooms in (TARGET, *OTHERS):
         write_rooms(folder / "rooms" / rooms.name, rooms)
     others = [(folder / "others", rooms, number, "--no-warm-start") for number, rooms in enumerate(OTHERS)]
-    cold = [(folder / "cold" / str(seed), TARGET, seed, "--no-warm-start") for seed in range(seeds)]
-    warm = [(folder / "warm" / str(seed), TARGET, seed, f"--studies={folder / 'others'}") for seed in range(seeds)]
-    with ThreadPoolExecutor(2) as pool:  # one study on each of two cores
+    cold = [(folder / "cold" / str(seed), TARGET, seed, "--no-warm-start") for seed in seeds]
+    warm = [(folder / "warm" / str(seed), TARGET, seed, f"--studies={folder / 'others'}") for seed in seeds]
+    with ThreadPoolExecutor(processes) as pool:
         list(pool.map(lambda job: _search(folder, *job), [*others, *(cold if only != "warm" else [])]))
         list(pool.map(lambda job: _search(folder, *job), warm if only != "cold" else []))
 

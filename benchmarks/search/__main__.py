@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.markdown import wrap
-from benchmarks.search import suite_a, suite_b, suite_c, suite_d, suite_e, suite_f, suite_g, tables
+from benchmarks.search import suite_a, suite_b, suite_c, suite_d, suite_e, suite_f, suite_g, suite_h, tables
 from benchmarks.search.plots import draw_epochs, draw_regret
 
 HERE = Path(__file__).parent
@@ -63,6 +63,7 @@ def _run(seeds: int, processes: int) -> None:
         ("suite_e", suite_e),
         ("suite_f", suite_f),
         ("suite_g", suite_g),
+        ("suite_h", suite_h),
     ):
         if not (RESULTS / f"{name}.json").exists():
             results: dict[Any, Any] = suite.run_all(list(few), processes)
@@ -161,6 +162,7 @@ def _other_suites() -> list[str]:
         (suite_e, "Suite E: earlier studies"),
         (suite_f, "Suite F: trials that take different times"),
         (suite_g, "Suite G: choosing the winner"),
+        (suite_h, "Suite H: templates of three qualities"),
     ):
         if measured := _load(suite.__name__.rpartition(".")[2]):
             about = (suite.__doc__ or "").strip().partition(": ")[2]
@@ -187,9 +189,9 @@ HEAD = """# Samplers and stopping rules, measured
     pip install -r benchmarks/search/requirements.txt
     python -m benchmarks.search
 
-That takes about 20 minutes of processor time, so 10 minutes on two idle cores: suite A 8 times the 91 s of one seed, B
-72 s, C 90 s, D 3 s, E 2 minutes, F a minute, G 20 s (processor times of 2 seeds, measured one by one). Each table says
-how many seeds it rests on here; not every method was run on all.
+That takes about 25 minutes of processor time, so 13 minutes on two idle cores: suite A 8 times the 91 s of one seed, B
+72 s, C 90 s and 4 minutes for Optuna's GP, D 3 s, E 2 minutes, F a minute, G 20 s, H a minute (processor times of 2
+seeds, measured one by one). Each table says how many seeds it rests on here; not every method was run on all.
 
 Regret is 0 for the best configuration of a table and 1 for the median one. A method sees one random replicate per
 trial; the configuration with the best observation is chosen and scored by the mean of its replicates. Intervals are

@@ -11,6 +11,7 @@ from benchmarks.search.methods import make_method
 from benchmarks.search.tables import load
 
 if TYPE_CHECKING:
+    from benchmarks.search.method import Method
     from benchmarks.search.tables import Task
 
 BUDGETS = (10, 20, 30)
@@ -32,10 +33,11 @@ def run(task_name: str, method_name: str, seed: int, workers: int, *, equal_star
     task = load(task_name)
     starts = opening_of(task, seed) if equal_start else []
     method = make_method(method_name, task.space, seed, starts)
-    return _regrets(task, method, seed, workers)
+    return regrets_of(task, method, seed, workers)
 
 
-def _regrets(task: Task, method: Any, seed: int, workers: int) -> list[float]:  # noqa: ANN401
+def regrets_of(task: Task, method: Method, seed: int, workers: int) -> list[float]:
+    """Return the regret of what a method has chosen after each of 30 trials; see `run`."""
     running: list[tuple[float, int, Any, tuple[int, ...], float]] = []
     regrets: list[float] = []
     best_seen, regret, clock, asked = -np.inf, 0.0, 0.0, 0

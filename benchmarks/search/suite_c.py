@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 FUNCTIONS = (1, 8, 15, 20)
 """Sphere, Rosenbrock, Rastrigin (rotated), Schwefel."""
 DIMENSIONS = (2, 5, 10)
-METHODS = ("ours:auto", "ours:cmaes", "optuna:tpe", "optuna:random")
+METHODS = ("ours:auto", "ours:cmaes", "optuna:gp", "optuna:tpe", "optuna:random")
 TRIALS = 30
 _RANGE = 5.0
 
