@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from automl import clock
+from automl.readers.batch_meter import BatchMeter, read_meter
 from automl.readers.filtered_loss import GRADIENT, hidden_losses
 from automl.readers.growing_file import GrowingFile
 from automl.readers.names import aliases, find_name
@@ -26,7 +27,7 @@ from automl.readers.status_file import by_finiteness, number_of
 from automl.study.trial import Measurement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|(?:nan|inf(?:inity)?)(?:\.0)?)"
@@ -37,6 +38,8 @@ _ARROW = re.compile(r"\s*(?:->|→)")
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+\.\d+")
 _PARTS = re.compile(r"(\d+)/(\d+)")
 _EPOCH = re.compile(r"\bepoch\b\"?[\s:=#\[(]{0,3}(\d{1,6})(?:\s*/\s*(\d{1,6}))?", re.IGNORECASE)
+_OTHER_EPOCH = re.compile(r"\b(?:best|load(?:ed|ing)|restored|pretrained)\b", re.IGNORECASE)
+"""Before it, an epoch is one of the past: ``*** Best metric: 60.2 (epoch 0)``."""
 # Transformers writes a Python dict: how many epochs are done, with their fraction.
 _EPOCHS_DONE = re.compile(r"(?:'epoch'\s*:\s*'?(?=\d)|\"epoch\"\s*:\s*(?=\d{1,6}\.))(\d{1,6}(?:\.\d{1,12})?)")
 _COLOURS = re.compile(r"\x1b\[[\d;]*m")
@@ -73,6 +76,7 @@ _OTHER_METRIC = tuple(
             "prev",
             "old",
             "target",
+            "ema",
         ),
         *("min", "max", "lowest", "highest", "minimum", "maximum"),
     )
@@ -157,6 +161,9 @@ class LogReader:
     _training: tuple[int | None, float | str] | None = None
     _has_other: bool = False
     _is_split: bool | None = None
+    # The epoch, number and words of the last line with the objective.
+    _worded: tuple[int, float | str, list[str]] | None = None
+    _meter: BatchMeter = field(default_factory=BatchMeter)
     # Where no epoch is named: the last line with the objective without times, and whether there were other news since.
     _report: str = ""
     _has_news: bool = False
@@ -182,6 +189,7 @@ class LogReader:
         found = [measurement for line in lines for measurement in self._parse(line)]
         if is_over:
             found += [*self._repetitions(), *([] if self._has_other else self._of_training())]
+            found += self._of_meter(self._meter.end())
         if not self.has_status():
             return found
         self._held_back += [m for m in found if find_name({**m.values, **m.nonfinite}, self.objective) is not None]
@@ -191,7 +199,7 @@ class LogReader:
         return [m for m in kept if m.nonfinite or m.is_failure]
 
     def _parse(self, line: str) -> list[Measurement]:
-        line = _COLOURS.sub("", line[-_LONGEST_LINE:])
+        line, batches = read_meter(_COLOURS.sub("", line[-_LONGEST_LINE:]))
         ready = self._note_epoch(line)
         if _FAILURE.search(line):
             failure = Measurement(epoch=self._epoch, message=line.strip(), is_failure=True, failure_code=BY_LOG)
@@ -200,6 +208,9 @@ class LogReader:
             ready += self._refused(line)
             found = self._numbers_of(line)
             ready += self._without_training(line, found)
+            ready += self._other_wording(line, found)
+            if batches is not None:
+                ready += self._over_all_batches(found, batches)
             if self._epoch is None and self._is_anew(line, found):
                 self._last.clear()
             ready += self._measured(found, is_partial=_UNFINISHED_BAR.search(line) is not None)
@@ -255,6 +266,32 @@ class LogReader:
             self._training, self._report = (self._epoch, value), _CLOCK.sub("", line)
         return []
 
+    def _other_wording(self, line: str, found: dict[str, float | str]) -> list[Measurement]:
+        """Return a notice where two lines of one epoch, in other words, have the objective: perhaps of other data."""
+        number = found.get(self.objective)
+        if self._epoch is None or number is None or _BAR.search(line) or _UNFINISHED_BAR.search(line):
+            return []
+        before, words = self._worded, _NUMBERS.sub("", _CLOCK.sub("", line)).split()
+        self._worded = (self._epoch, number, words)
+        if before is None or before[0] != self._epoch or before[1] == number or before[2] == words:
+            return []
+        notice = (
+            f"{self.objective} stands in lines of the log with other words for one epoch, and the last of them counts; "
+            "give it another name in the others"
+        )
+        return [Measurement(epoch=self._epoch, notice=notice, unix_time_s=clock.unix_time_s())]
+
+    def _over_all_batches(self, found: dict[str, float | str], batches: tuple[int, int]) -> list[Measurement]:
+        """Leave a mean over some batches out of what was found; return what counts instead."""
+        mean = found.get(self.objective, "")
+        if isinstance(mean, str):
+            return []
+        del found[self.objective]
+        return self._of_meter(self._meter.take(mean, self._epoch, batches))
+
+    def _of_meter(self, means: Sequence[tuple[int | None, float]]) -> list[Measurement]:
+        return [replace(self._measurement({self.objective: mean}), epoch=epoch) for epoch, mean in means]
+
     def _of_training(self) -> list[Measurement]:
         waiting, self._training = self._training, None
         if waiting is None:
@@ -306,7 +343,8 @@ class LogReader:
     def _epoch_in(self, line: str) -> int | None:
         if (done := _EPOCHS_DONE.search(line)) is not None:
             return max(math.ceil(float(done[1])) - 1, 0)
-        if (match := _EPOCH.search(line)) is None:
+        match = _EPOCH.search(line)
+        if match is None or _OTHER_EPOCH.search(line, 0, match.start()) is not None:
             return None
         number = int(match[1])
         if self.first_epoch is not None:

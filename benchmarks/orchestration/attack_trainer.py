@@ -272,13 +272,13 @@ def _wrong_names(root: Path, entry: Entry) -> str:
     event = entry.event
     assert isinstance(event, Measured)  # noqa: S101 # it was written as one
     paths, projection = StudyPaths(root), Projection(read_plan(StudyPaths(root)), StudyPaths(root))
-    tensorboard = TensorboardTracker()
-    tensorboard.open(paths)
-    for before in read_log(paths.events_file):
-        projection.uploads(before)
-        if before.event.kind in {"study_started", "trial_started"}:
-            tensorboard.record(before)
-    tensorboard.record(entry)
+    with contextlib.closing(TensorboardTracker()) as tensorboard:
+        tensorboard.open(paths)
+        for before in read_log(paths.events_file):
+            projection.uploads(before)
+            if before.event.kind in {"study_started", "trial_started"}:
+                tensorboard.record(before)
+        tensorboard.record(entry)
     stored: list[str] = []
     for upload in projection._measured(event, 0):  # noqa: SLF001 # without what it knows already
         stored += upload.data["values"] if upload.kind is UploadKind.METRICS else ()
@@ -309,25 +309,30 @@ def moved(_: Path, source: random.Random, folder: Path) -> str:
         steps += 1
 
     try:
-        while not loop.is_over:
-            step()
-            task = loop.next_task()
-            if task is None:
-                break
-            for epoch in range(2):
-                step()
-                loop.measured(task.number, Measurement(epoch=epoch, values={"val/d1": 0.5}))
-            step()
-            number, assignment = task.number, dict(task.proposal.assignment)
-            directory = f"trials/{number:04d}"
-            loop.ended(
-                TrialResult(number=number, state=TrialState.COMPLETED, assignment=assignment, directory=directory)
-            )
+        _go_through(loop, step)
     except (AutomlError, OSError):
         pass
     else:
         return f"it went on after step {stopped_at} of {steps}" if steps > stopped_at else ""
+    finally:
+        tracker.close()
     return f"made again: {sorted(map(str, results.rglob('*')))}" if results.exists() else ""
+
+
+def _go_through(loop: StudyLoop, step: Callable[[], None]) -> None:
+    """Run every trial of a study, and call ``step`` before each thing that is written."""
+    while not loop.is_over:
+        step()
+        task = loop.next_task()
+        if task is None:
+            return
+        for epoch in range(2):
+            step()
+            loop.measured(task.number, Measurement(epoch=epoch, values={"val/d1": 0.5}))
+        step()
+        number, assignment = task.number, dict(task.proposal.assignment)
+        directory = f"trials/{number:04d}"
+        loop.ended(TrialResult(number=number, state=TrialState.COMPLETED, assignment=assignment, directory=directory))
 
 
 @contextlib.contextmanager

@@ -258,3 +258,50 @@ def test_an_objective_that_is_written_as_no_number_is_refused_once(tmp_path: Pat
         "val_acc was not read from the log where it is written 91,2: print a plain number"
     ]
     assert [dict(m.values) for m in found if m.values] == [{"val_acc": 0.93}]
+
+
+METER = """Train: {epoch} [   0/78 (  0%)]  Loss: 2.303 (2.30)
+Test: [   0/9]  Time: 0.2 (0.2)  Acc@1: {first} ( {first})  Acc@5: 90.0 ( 90.0)
+Test: [   {last}/9]  Time: 0.1 (0.1)  Acc@1: 40.000 ( {mean})  Acc@5: 90.0 ( 93.0)
+*** Best metric: 70.0 (epoch 0)
+"""
+
+
+@pytest.mark.parametrize("last", [5, 8, 9])
+def test_of_a_meter_over_batches_the_mean_over_the_most_of_them_is_the_metric(tmp_path: Path, last: int) -> None:
+    text = "".join(METER.format(epoch=n, first=50 + n, last=last, mean=60 + n) for n in range(3))
+
+    assert read(tmp_path, text, "Acc@1") == [(None, {"Acc@1": 60.0 + n}) for n in range(3)]
+
+
+def test_a_line_of_averages_has_the_mean_in_parentheses(tmp_path: Path) -> None:
+    lines = ["Test: [3/8] val_loss: 4.0 (4.1)", "Averaged stats: val_loss: 4.2 (4.3)"]
+
+    assert read(tmp_path, "\n".join(["Epoch: [0]", *lines]) + "\n", "val_loss")[-1] == (0, {"val_loss": 4.3})
+
+
+@pytest.mark.parametrize("line", ["Epoch [1/6] val_acc: 0.7 (0.9)", "Epoch 1 val_acc: 0.7 (0.9) f1: 0.6 (0.8)"])
+def test_a_pair_beside_the_number_of_an_epoch_may_be_anything_and_its_first_number_is_read(
+    tmp_path: Path, line: str
+) -> None:
+    assert read(tmp_path, f"{line}\n", "val_acc") == [(0, {"val_acc": 0.7})]
+
+
+@pytest.mark.parametrize("remark", ["loaded checkpoint a.pth (epoch 12)", "Best val_acc so far: at epoch 0"])
+def test_a_remark_about_another_epoch_begins_none(tmp_path: Path, remark: str) -> None:
+    text = f"{remark}\nEpoch 1/2\nval_acc: 0.5\n{remark}\nEpoch 2/2\n{remark}\nval_acc: 0.6\n"
+
+    assert read(tmp_path, text, "val_acc") == [(0, {"val_acc": 0.5}), (1, {"val_acc": 0.6})]
+
+
+def test_values_of_one_epoch_in_other_words_are_said(tmp_path: Path) -> None:
+    source = reader(tmp_path, "abs_rel")
+    (tmp_path / "log").write_text(
+        "Epoch 1 | kitti | abs_rel: 0.1\nEpoch 1 | nyu | abs_rel: 0.2\nEpoch 2 | kitti | abs_rel: 0.1\n",
+        encoding="utf-8",
+    )
+
+    notices = [m.notice for m in source.read() if m.notice]
+
+    assert len(notices) == 1
+    assert "abs_rel stands in lines of the log with other words for one epoch, and the last of them" in notices[0]

@@ -1,0 +1,58 @@
+"""Lines of a meter over the batches of an epoch: `Test: [ 9/10]  Acc@1: 40.0 ( 60.2)`.
+
+They name the number of the last batch and, in parentheses, the mean over all batches so far, as PyTorch's example of
+ImageNet, timm and DETR print them. The mean is the metric, once it is over all batches.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|nan|inf"
+_PAIR = re.compile(rf"(?P<name>[a-z@_)][\w@]*\s*[:=]?\s*)(?:{_NUMBER})\s*\(\s*(?P<mean>{_NUMBER})\s*\)", re.IGNORECASE)
+_EPOCH = re.compile(r"\bepoch\b[\s:=#]{0,3}\[?\s*\d+(?:\s*/\s*\d+)?", re.IGNORECASE)
+_COUNTER = re.compile(r"\[\s*(\d+)\s*/\s*(\d+)")
+_AVERAGED = re.compile(r"\baveraged\b", re.IGNORECASE)
+
+
+def read_meter(line: str) -> tuple[str, tuple[int, int] | None]:
+    """Return a meter's line with means alone, and the batches done and all batches; other lines as they are, and None.
+
+    Of a line of averages, all batches are done. One pair of numbers beside the number of an epoch may be anything, such
+    as a value and the best one.
+    """
+    counter = _COUNTER.search(_EPOCH.sub("", line))
+    if counter is None and not _AVERAGED.search(line):
+        return line, None
+    means, count = _PAIR.subn(r"\g<name>\g<mean>", line)
+    if not count:
+        return line, None
+    return means, (int(counter[1]), int(counter[2])) if counter is not None else (1, 1)
+
+
+@dataclass(slots=True)
+class BatchMeter:
+    """Keeps the mean over some batches until the one over all is known, or until it is known that it never comes."""
+
+    _done: int = 0
+    _waiting: list[tuple[int | None, float]] = field(default_factory=list)
+
+    def take(self, value: float, epoch: int | None, batches: tuple[int, int]) -> Sequence[tuple[int | None, float]]:
+        """Take a mean; return means with their epochs that count now."""
+        done, of = batches
+        ready = self.end() if done <= self._done else []
+        if done >= of - 1:  # some count from 0
+            self._done, self._waiting = 0, []
+            return [*ready, (epoch, value)]
+        self._done, self._waiting = done, [(epoch, value)]
+        return ready
+
+    def end(self) -> list[tuple[int | None, float]]:
+        """Return the mean that nothing followed: a meter may not print its last batch."""
+        waiting, self._waiting = self._waiting, []
+        return waiting
