@@ -75,7 +75,7 @@ def _list_studies(results: Path, *, as_json: bool) -> None:
     for row in found:
         states = ", ".join(f"{count} {state}" for state, count in row.states.items())
         best = "" if row.best is None else f"best {row.metric} {format_measure(row.best)}"
-        what = f"{row.name:<{names}}  {_local_time(row.started)}  {row.skill:<{skills}}  {row.data:<{data}}"
+        what = f"{one_line(row.name):<{names}}  {_local_time(row.started)}  {row.skill:<{skills}}  {row.data:<{data}}"
         counts = f"{row.trials:>4} of {row.planned:<4}  {best:<24}  {states}"
         gone = f"a part of it is missing: {'; '.join(row.missing)}" if row.missing else ""
         line = f"{row.state:<11}  {what}  {counts}".rstrip()

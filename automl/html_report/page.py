@@ -65,7 +65,10 @@ def write_report(root: Path, *, output: Path | None = None) -> Path:
     )
     file = output or StudyPaths(root).report_file
     if output is not None:
-        output.parent.mkdir(parents=True, exist_ok=True)  # not of a study
+        try:
+            output.parent.mkdir(parents=True, exist_ok=True)  # not of a study
+        except FileExistsError as error:
+            raise NotADirectoryError(errno.ENOTDIR, "it is no folder", str(output)) from error
     write_text(file, page)
     # Others may read it: a report is made to be handed round.
     file.chmod(0o644)

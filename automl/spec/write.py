@@ -21,6 +21,7 @@ import yaml
 from automl.config_files import FLOAT_PATTERN, INT_PATTERN, read_document
 from automl.errors import ConfigurationError
 from automl.regular_file import NotAFileError
+from automl.regular_file import kind_of as kind_of_file
 from automl.skill.fields import kind_of
 from automl.skill.model import ConfigFormat, JsonValue
 from automl.spec.model import Spec, iterate_leaves
@@ -96,9 +97,12 @@ def replace_file(file: Path, content: bytes, *, mode: int = 0o600) -> None:
     """Write a file under a temporary name, flush it to disk, then rename it into place.
 
     Raises:
-        NotAFileError: a folder is in its place.
+        NotAFileError: a folder, a device or a pipe is in its place, or a link to one.
         OSError: there is no such folder, or the file cannot be written; what was there before stays.
     """
+    # A device would be replaced too: `--output /dev/stdout` by an administrator takes that from everybody.
+    if (kind := _no_file_in(file)) is not None:
+        raise NotAFileError(errno.EINVAL, f"it is {kind}, not a file", str(file))
     try:
         descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     except OSError as error:
@@ -112,12 +116,17 @@ def replace_file(file: Path, content: bytes, *, mode: int = 0o600) -> None:
             os.fsync(stream.fileno())
         temporary.chmod(mode)
         temporary.replace(file)
-    except IsADirectoryError as error:
-        temporary.unlink(missing_ok=True)  # not of a study: a temporary file made just before
-        raise NotAFileError(errno.EISDIR, "it is a folder, not a file", str(file)) from error
     except BaseException:
         temporary.unlink(missing_ok=True)  # not of a study: a temporary file made just before
         raise
+
+
+def _no_file_in(place: Path) -> str | None:
+    """Return what is in a place, or what a link there leads to, if it is no regular file; None where nothing is."""
+    try:
+        return kind_of_file(place.stat().st_mode)
+    except OSError:
+        return None
 
 
 def read_spec(file: Path) -> Spec:

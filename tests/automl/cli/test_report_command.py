@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,6 +45,20 @@ def test_a_folder_in_its_place_is_refused_by_name_and_stays(
     assert place.name in shown
     assert "it is a folder, not a file" in shown
     assert not [file for file in place.parent.iterdir() if file.name.startswith(f".{place.name}")]
+
+
+def test_a_pipe_in_its_place_is_refused_and_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root, pipe = write_study(tmp_path / "example"), tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (tmp_path / "link").symlink_to(pipe)
+
+    for output in (pipe, tmp_path / "link"):
+        assert run_command_line(["report", str(root), "--output", str(output)]) == 2
+        assert "it is a named pipe, not a file" in capsys.readouterr().err
+    assert run_command_line(["report", str(root), "--output", str(pipe / "report.html")]) == 2
+
+    assert pipe.is_fifo()
+    assert (tmp_path / "link").is_symlink()
 
 
 def test_a_link_in_its_place_is_replaced_and_not_followed(tmp_path: Path) -> None:
