@@ -14,9 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|nan|inf"
-_PAIR = re.compile(rf"(?P<name>[a-z@_)][\w@]*\s*[:=]?\s*)(?:{_NUMBER})\s*\(\s*(?P<mean>{_NUMBER})\s*\)", re.IGNORECASE)
+_GAP = r"\s{0,9}"
+# Bounded, so that a long line of a hostile trainer takes no longer than another.
+_PAIR = re.compile(
+    rf"(?P<name>[a-z@_)][\w@]{{0,60}}{_GAP}[:=]?{_GAP})(?:{_NUMBER})%?{_GAP}\({_GAP}(?P<mean>(?:{_NUMBER})%?){_GAP}\)",
+    re.IGNORECASE,
+)
 _EPOCH = re.compile(r"\bepoch\b[\s:=#]{0,3}\[?\s*\d+(?:\s*/\s*\d+)?", re.IGNORECASE)
-_COUNTER = re.compile(r"\[\s*(\d+)\s*/\s*(\d+)")
+_COUNTER = re.compile(r"\[\s*(\d+)\s*/\s*(\d+)\s*[\](]")  # no date: "[2026/11/30 10:00:00]"
 _AVERAGED = re.compile(r"\baveraged\b", re.IGNORECASE)
 
 

@@ -277,10 +277,18 @@ def test_of_a_meter_over_batches_the_mean_over_the_most_of_them_is_the_metric(tm
 def test_a_line_of_averages_has_the_mean_in_parentheses(tmp_path: Path) -> None:
     lines = ["Test: [3/8] val_loss: 4.0 (4.1)", "Averaged stats: val_loss: 4.2 (4.3)"]
 
+    assert read(tmp_path, "Test: [9/10] acc: 40.0% (60.2%)\n", "acc") == [(None, {"acc": 60.2})]
     assert read(tmp_path, "\n".join(["Epoch: [0]", *lines]) + "\n", "val_loss")[-1] == (0, {"val_loss": 4.3})
 
 
-@pytest.mark.parametrize("line", ["Epoch [1/6] val_acc: 0.7 (0.9)", "Epoch 1 val_acc: 0.7 (0.9) f1: 0.6 (0.8)"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Epoch [1/6] val_acc: 0.7 (0.9)",
+        "Epoch 1 val_acc: 0.7 (0.9) f1: 0.6 (0.8)",
+        "[2026/11/30 10:00:00] Epoch 1 val_acc: 0.7 (0.9)",
+    ],
+)
 def test_a_pair_beside_the_number_of_an_epoch_may_be_anything_and_its_first_number_is_read(
     tmp_path: Path, line: str
 ) -> None:
