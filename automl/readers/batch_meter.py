@@ -15,11 +15,7 @@ if TYPE_CHECKING:
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|nan|inf"
 _GAP = r"\s{0,9}"
-# Bounded, so that a long line of a hostile trainer takes no longer than another.
-_PAIR = re.compile(
-    rf"(?P<name>[a-z@_)][\w@]{{0,60}}{_GAP}[:=]?{_GAP})(?:{_NUMBER})%?{_GAP}\({_GAP}(?P<mean>(?:{_NUMBER})%?){_GAP}\)",
-    re.IGNORECASE,
-)
+_PAIR = re.compile(rf"(?<=[\s:=])(?:{_NUMBER})%?{_GAP}\({_GAP}(?P<mean>(?:{_NUMBER})%?){_GAP}\)", re.IGNORECASE)
 _EPOCH = re.compile(r"\bepoch\b[\s:=#]{0,3}\[?\s*\d+(?:\s*/\s*\d+)?", re.IGNORECASE)
 _COUNTER = re.compile(r"\[\s*(\d+)\s*/\s*(\d+)\s*[\](]")  # no date: "[2026/11/30 10:00:00]"
 _AVERAGED = re.compile(r"\baveraged\b", re.IGNORECASE)
@@ -34,7 +30,7 @@ def read_meter(line: str) -> tuple[str, tuple[int, int] | None]:
     counter = _COUNTER.search(_EPOCH.sub("", line))
     if counter is None and not _AVERAGED.search(line):
         return line, None
-    means, count = _PAIR.subn(r"\g<name>\g<mean>", line)
+    means, count = _PAIR.subn(r"\g<mean>", line)
     if not count:
         return line, None
     return means, (int(counter[1]), int(counter[2])) if counter is not None else (1, 1)
