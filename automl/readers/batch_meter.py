@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|nan|inf"
+# Bounded, so that a line of digits takes no longer than another.
+_NUMBER = r"[-+]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:e[-+]?\d{1,3})?|nan|inf"
 _GAP = r"\s{0,9}"
 _PAIR = re.compile(rf"(?<=[\s:=])(?:{_NUMBER})%?{_GAP}\({_GAP}(?P<mean>(?:{_NUMBER})%?){_GAP}\)", re.IGNORECASE)
 _EPOCH = re.compile(r"\bepoch\b[\s:=#]{0,3}\[?\s*\d+(?:\s*/\s*\d+)?", re.IGNORECASE)
-_COUNTER = re.compile(r"\[\s*(\d+)\s*/\s*(\d+)\s*[\](]")  # no date: "[2026/11/30 10:00:00]"
+_COUNTER = re.compile(r"\[\s*(\d{1,9})\s*/\s*(\d{1,9})\s*[\](]")  # no date: "[2026/11/30 10:00:00]"
 _AVERAGED = re.compile(r"\baveraged\b", re.IGNORECASE)
 
 

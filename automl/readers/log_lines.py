@@ -36,7 +36,7 @@ _WRAPPED = r"(?:tensor|array|(?:np|numpy)\.float\d\d)\("
 _VALUE = re.compile(rf"[\"']?\s*[=:]\s*[\"']?(?:{_WRAPPED})?({_NUMBER})(\w*(?:[.,:/]\d\w*)*)", re.IGNORECASE)
 _ARROW = re.compile(r"\s*(?:->|→)")
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+\.\d+")
-_PARTS = re.compile(r"(\d+)/(\d+)")
+_PARTS = re.compile(r"(\d{1,18})/(\d{1,18})")
 _EPOCH = re.compile(r"\bepoch\b\"?[\s:=#\[(]{0,3}(\d{1,6})(?:\s*/\s*(\d{1,6}))?", re.IGNORECASE)
 _OTHER_EPOCH = re.compile(r"\b(?:best|load(?:ed|ing)|restored|pretrained)\b", re.IGNORECASE)
 """Before it, an epoch is one of the past: ``*** Best metric: 60.2 (epoch 0)``."""

@@ -313,3 +313,14 @@ def test_values_of_one_epoch_in_other_words_are_said(tmp_path: Path) -> None:
 
     assert len(notices) == 1
     assert "abs_rel stands in lines of the log with other words for one epoch, and the last of them" in notices[0]
+
+
+@pytest.mark.parametrize("text", [f"{'1' * 4400}/{'2' * 4400}", f"1/{'0' * 4400}"])
+def test_a_share_of_numbers_that_no_computer_reads_is_refused(tmp_path: Path, text: str) -> None:
+    source = reader(tmp_path, "acc")
+    (tmp_path / "log").write_text(f"[{'1' * 99}/9] acc: {text}\nacc: 0.5\n", encoding="utf-8")
+
+    found = source.read()
+
+    assert [dict(m.values) for m in found if m.values] == [{"acc": 0.5}]
+    assert any("acc was not read from the log" in m.notice for m in found)
