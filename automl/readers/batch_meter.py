@@ -41,6 +41,8 @@ def read_meter(line: str) -> tuple[str, tuple[int, int] | None]:
 class BatchMeter:
     """Keeps the mean over some batches until the one over all is known, or until it is known that it never comes."""
 
+    is_nearly_over: bool = False
+    """Whether only the last batch may be to come: some count from 0, and end here."""
     _done: int = 0
     _waiting: list[tuple[int | None, float]] = field(default_factory=list)
 
@@ -48,13 +50,13 @@ class BatchMeter:
         """Take a mean; return means with their epochs that count now."""
         done, of = batches
         ready = self.end() if done <= self._done else []
-        if done >= of - 1:  # some count from 0
-            self._done, self._waiting = 0, []
+        if done >= of:
+            self._done, self._waiting, self.is_nearly_over = 0, [], False
             return [*ready, (epoch, value)]
-        self._done, self._waiting = done, [(epoch, value)]
+        self._done, self._waiting, self.is_nearly_over = done, [(epoch, value)], done == of - 1
         return ready
 
     def end(self) -> list[tuple[int | None, float]]:
         """Return the mean that nothing followed: a meter may not print its last batch."""
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting, self.is_nearly_over = self._waiting, [], False
         return waiting

@@ -38,8 +38,22 @@ _ARROW = re.compile(r"\s*(?:->|→)")
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+\.\d+")
 _PARTS = re.compile(r"(\d{1,18})/(\d{1,18})")
 _EPOCH = re.compile(r"\bepoch\b\"?[\s:=#\[(]{0,3}(\d{1,6})(?:\s*/\s*(\d{1,6}))?", re.IGNORECASE)
-_OTHER_EPOCH = re.compile(r"\b(?:best|load(?:ed|ing)|restored|pretrained)\b", re.IGNORECASE)
-"""Before it, an epoch is one of the past: ``*** Best metric: 60.2 (epoch 0)``."""
+_OTHER_EPOCH = re.compile(
+    r"\b(?:best|load(?:ed|ing)|restored|pretrained|namespace|args|config)\b"
+    r"|\b(?:per|since|max|maximum|total|num|prev|previous|last|old|next|until|till|at|every|from|after|before|checkpoint)"
+    r"[\s_]$",
+    re.IGNORECASE,
+)
+"""Before it, the number is of another epoch, or of none: ``Best metric: 60.2 (epoch 0)``, ``steps per epoch: 9``."""
+_ENDED = re.compile(r"\b(?:end of|finished|completed)\s$", re.IGNORECASE)
+_HAS_ENDED = re.compile(r"\W{0,4}(?:done|finished|complete|completed|ended|took|time)\b", re.IGNORECASE)
+"""Around an epoch: it is that of the lines before, whose values are counted where nothing else names their epochs."""
+_SPLIT_BEFORE = re.compile(r"\b(?:(train|training)|val|valid|validation|eval|dev|test)\b", re.IGNORECASE)
+_OTHER_MOMENT = re.compile(
+    r"\b(?:best|record|last|running|initial)"
+    r"(?:[\s:(=|,-]{1,3}(?:so far|epoch|model|result|score|value))?[\s:(=|-]{0,3}$"
+)
+"""Before a name: its value is one of the past, or of another kind."""
 # Transformers writes a Python dict: how many epochs are done, with their fraction.
 _EPOCHS_DONE = re.compile(r"(?:'epoch'\s*:\s*'?(?=\d)|\"epoch\"\s*:\s*(?=\d{1,6}\.))(\d{1,6}(?:\.\d{1,12})?)")
 _COLOURS = re.compile(r"\x1b\[[\d;]*m")
@@ -94,15 +108,21 @@ def metrics_in(line: str, names: tuple[str, ...]) -> dict[str, float | str]:
     """Return metric name -> last number on the line after that name or its most trusted alias; see `number_of`."""
     ranks: dict[str, int] = {}
     found: dict[str, float | str] = {}
-    for name, rank, text in _named_texts(line, names):
+    of_training: set[str] = set()
+    for name, rank, text, is_training in _named_texts(line, names):
         number = _number(text)
-        if number is not None and rank <= ranks.get(name, rank):
-            found[name], ranks[name] = number, rank
+        if number is None or rank > ranks.get(name, rank):
+            continue
+        # "val: acc 0.7 | train: acc 0.9": that of training counts only where it is the only one.
+        if is_training and name in found and name not in of_training and isinstance(number, float):
+            continue
+        found[name], ranks[name] = number, rank
+        (of_training.add if is_training else of_training.discard)(name)
     return found
 
 
-def _named_texts(line: str, names: tuple[str, ...]) -> Iterator[tuple[str, int, str]]:
-    """Yield name, rank of its spelling, and what stands behind it and begins as a number."""
+def _named_texts(line: str, names: tuple[str, ...]) -> Iterator[tuple[str, int, str, bool]]:
+    """Yield name, rank of its spelling, what stands behind it and begins as a number, and whether it is of training."""
     every, spellings = _spellings(names)
     small = line.lower()
     if not any(spelling in small for spelling in every):
@@ -113,7 +133,8 @@ def _named_texts(line: str, names: tuple[str, ...]) -> Iterator[tuple[str, int, 
             for spelling, name, rank in spellings:
                 if _ends_with_name(head, spelling):
                     arrow = "->" if _ARROW.match(line, match.end()) else ""
-                    yield name, rank, match[1] + match[2] + arrow
+                    splits = [] if _SPLIT.search(name) else _SPLIT_BEFORE.findall(head)
+                    yield name, rank, match[1] + match[2] + arrow, bool(splits and splits[-1])
 
 
 def _number(text: str) -> float | str | None:
@@ -211,6 +232,8 @@ class LogReader:
             ready += self._other_wording(line, found)
             if batches is not None:
                 ready += self._over_all_batches(found, batches)
+            elif self._meter.is_nearly_over:
+                ready += self._of_meter(self._meter.end())
             if self._epoch is None and self._is_anew(line, found):
                 self._last.clear()
             ready += self._measured(found, is_partial=_UNFINISHED_BAR.search(line) is not None)
@@ -220,7 +243,7 @@ class LogReader:
         """Return a notice of the first objective that is written as no number is."""
         if self._has_refused:
             return []
-        texts = (text for _, _, text in _named_texts(line, (self.objective,)) if text[0].isdigit())
+        texts = (text for _, _, text, _ in _named_texts(line, (self.objective,)) if text[0].isdigit())
         refused = next((text for text in texts if _number(text) is None), None)
         if refused is None:
             return []
@@ -344,7 +367,10 @@ class LogReader:
         if (done := _EPOCHS_DONE.search(line)) is not None:
             return max(math.ceil(float(done[1])) - 1, 0)
         match = _EPOCH.search(line)
-        if match is None or _OTHER_EPOCH.search(line, 0, match.start()) is not None:
+        if match is None or _OTHER_EPOCH.search(line[: match.start()]) is not None:
+            return None
+        is_over = _ENDED.search(line[: match.start()]) is not None or _HAS_ENDED.match(line, match.end()) is not None
+        if is_over and not metrics_in(line, (self.objective,)):
             return None
         number = int(match[1])
         if self.first_epoch is not None:
@@ -368,4 +394,6 @@ def _spellings(names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[tuple[str
 def _ends_with_name(head: str, spelling: str) -> bool:
     before = head.removesuffix(spelling)
     is_longer_name = before[-1:].isalnum() or before[-1:] in _PART_OF_A_NAME
-    return before != head and not is_longer_name and not before.endswith(_OTHER_METRIC)
+    if before == head or is_longer_name or before.endswith(_OTHER_METRIC):
+        return False
+    return _OTHER_MOMENT.search(before[-40:]) is None

@@ -295,7 +295,23 @@ def test_a_pair_beside_the_number_of_an_epoch_may_be_anything_and_its_first_numb
     assert read(tmp_path, f"{line}\n", "val_acc") == [(0, {"val_acc": 0.7})]
 
 
-@pytest.mark.parametrize("remark", ["loaded checkpoint a.pth (epoch 12)", "Best val_acc so far: at epoch 0"])
+@pytest.mark.parametrize(
+    "remark",
+    [
+        "loaded checkpoint a.pth (epoch 12)",
+        "Best val_acc so far: at epoch 0",
+        "No improvement since epoch 1",
+        "Removing old checkpoint epoch 1",
+        "prev epoch: 1",
+        "Steps per epoch: 100",
+        "Max epoch: 100",
+        "Total epoch: 2",
+        "time per epoch: 12.5s",
+        "Will decay lr at epoch 30",
+        "Samples per epoch=6000",
+        "Namespace(lr=0.1, epoch=30)",
+    ],
+)
 def test_a_remark_about_another_epoch_begins_none(tmp_path: Path, remark: str) -> None:
     text = f"{remark}\nEpoch 1/2\nval_acc: 0.5\n{remark}\nEpoch 2/2\n{remark}\nval_acc: 0.6\n"
 
@@ -324,3 +340,40 @@ def test_a_share_of_numbers_that_no_computer_reads_is_refused(tmp_path: Path, te
 
     assert [dict(m.values) for m in found if m.values] == [{"acc": 0.5}]
     assert any("acc was not read from the log" in m.notice for m in found)
+
+
+def test_an_epoch_that_is_named_when_it_is_over_is_that_of_the_lines_before(tmp_path: Path) -> None:
+    for end in ("Epoch {} done", "--- end of epoch {} ---", "Epoch: {} time: 10s", "Finished epoch {}"):
+        text = "".join(f"val_acc: 0.{n}\n{end.format(n)}\n" for n in range(1, 4))
+
+        assert read(tmp_path, text, "val_acc") == [(None, {"val_acc": n / 10}) for n in range(1, 4)], end
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "expected"),
+    [
+        ("Epoch 0: val - acc: 0.70 | train - acc: 0.90", "acc", 0.7),
+        ("Epoch 0: train - acc: 0.90 | val - acc: 0.70", "acc", 0.7),
+        ("val (acc: 0.70) train (acc: 0.90)", "acc", 0.7),
+        ("val: acc=0.70 loss=0.3; train: acc=0.90 loss=0.1", "acc", 0.7),
+        ("{'val': {'acc': 0.70}, 'train': {'acc': 0.90}}", "acc", 0.7),
+        ("[1]\tvalid's auc: 0.81\ttraining's auc: 0.91", "auc", 0.81),
+        ("val: acc=0.70; train: loss=0.1", "acc", 0.7),
+        ("val_acc: 0.6, best so far val_acc: 0.9", "val_acc", 0.6),
+        ("val_acc: 0.6 | best: val_acc=0.9", "val_acc", 0.6),
+        ("val_acc: 0.6 | best (val_acc=0.9)", "val_acc", 0.6),
+        ("val_acc: 0.6, best epoch val_acc: 0.9", "val_acc", 0.6),
+        ("val_acc: 0.6 record val_acc=0.9", "val_acc", 0.6),
+        ("new best! val_acc: 0.9", "val_acc", 0.9),
+    ],
+)
+def test_of_several_numbers_on_a_line_the_one_of_this_validation_counts(line: str, name: str, expected: float) -> None:
+    assert metrics_in(line, (name,)) == {name: expected}
+
+
+def test_a_meter_that_prints_its_last_two_batches_counts_once(tmp_path: Path) -> None:
+    text = (
+        "Test: [2/3] acc: 1 (52.0)\nTest: [3/3] acc: 1 (53.0)\nTest: [2/3] acc: 1 (53.0)\nTest: [3/3] acc: 1 (54.0)\n"
+    )
+
+    assert read(tmp_path, text, "acc") == [(None, {"acc": 53.0}), (None, {"acc": 54.0})]
