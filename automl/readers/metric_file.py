@@ -3,7 +3,7 @@
 Of JSON four forms are read: one object of metrics (nested names are joined with ``/``), a list of such objects with
 their epochs, an object of lists with one number per epoch, and the ``log_history`` of Transformers. A line of JSON and
 a row of CSV, with commas or semicolons, are one such object; a column without a value in a row says nothing. A row
-whose ``split`` (``phase``, ``stage``, ``subset``) is ``train`` has ``train_loss`` where it says ``loss``. A last line
+whose ``split`` (``phase``, ``stage``, ``set``, ...) is ``train`` has ``train_loss`` where it says ``loss``. A last line
 without an end may be half a line, and waits. Lines are read once each, whatever the length of their file.
 """
 
@@ -33,7 +33,9 @@ _BY_LINE = {".csv", ".jsonl", ".ndjson"}
 _UNSEEN = (-1, -1)
 STATE_FILE = "trainer_state.json"
 """Of Transformers' Trainer, in each of its checkpoints."""
-_SPLIT_KEYS = ("split", "phase", "stage", "subset")
+_SPLIT_KEYS = ("split", "phase", "stage", "subset", "set", "mode", "type")
+_BOM = "\ufeff"
+"""What some editors and spreadsheets put before the first line."""
 _NOT_METRICS = frozenset({"epoch", "step", "best_epoch"})
 
 
@@ -192,8 +194,12 @@ def _rows_of(header: str, lines: list[str]) -> list[JsonValue]:
     if _is_json(header):
         return [loaded(line) for line in lines]
     delimiter = max(_DELIMITERS, key=header.count)
-    rows = csv.DictReader([header, *lines], skipinitialspace=True, restkey="", delimiter=delimiter)
-    return [{name.strip(): value for name, value in row.items() if name and value} for row in rows]
+    rows = csv.DictReader([header.lstrip(_BOM), *lines], skipinitialspace=True, restkey="", delimiter=delimiter)
+    return [{_column(name): value for name, value in row.items() if name and value} for row in rows]
+
+
+def _column(name: str) -> str:
+    return small if (small := name.strip().lower()) in {*_NOT_METRICS, *_SPLIT_KEYS} else name.strip()
 
 
 def epoch_of_state(folder: Path) -> int | None:
@@ -220,8 +226,9 @@ def _rows(entry: dict[str, JsonValue]) -> Iterator[tuple[JsonValue, dict[str, Js
     histories = {name: value for name, value in entry.items() if isinstance(value, list) and value}
     metrics = {name: value for name, value in entry.items() if name not in histories}
     yield metrics.get("epoch"), metrics
-    for epoch in range(max(map(len, histories.values()), default=0)):
-        yield epoch, {name: history[epoch] for name, history in histories.items() if epoch < len(history)}
+    for number in range(max(map(len, histories.values()), default=0)):
+        row = {name: history[number] for name, history in histories.items() if number < len(history)}
+        yield row.get("epoch", number), row
 
 
 def _measured(epoch: JsonValue, row: dict[str, JsonValue]) -> Measurement:

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
         ("epoch, m,note\n0,1,a\n1,,b\n2,3,c\n", [(0, {"m": 1.0}), (2, {"m": 3.0})]),
         ('{"split": "val", "m": 1}\n{"split": "train", "m": 2}\n', [(None, {"m": 1.0}), (None, {"train_m": 2.0})]),
         ("epoch,phase,train_m\n0,Training,1\n", [(0, {"train_m": 1.0})]),
+        ("epoch,set,m\n0,val,1\n0,train,2\n", [(0, {"m": 1.0}), (0, {"train_m": 2.0})]),
+        ("\ufeffEpoch,M\n5,1\n6,2\n", [(5, {"M": 1.0}), (6, {"M": 2.0})]),
+        ("\ufeffm,Epoch\n1,5\n", [(5, {"m": 1.0})]),
+        ('{"epoch": [5, 10], "m": [1, 2]}', [(5, {"m": 1.0}), (10, {"m": 2.0})]),
     ],
 )
 def test_each_shape_is_understood(text: str, expected: list[tuple[int | None, dict[str, float]]]) -> None:
