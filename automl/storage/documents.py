@@ -1,8 +1,9 @@
 """Read and write documents of a study directory: one way for all of them, and never half a file.
 
 A document is a frozen dataclass, or a mapping of them; its JSON form has the names of its fields. Unknown keys are
-ignored and missing ones get their defaults, so files of other versions can be read. The last key of every object that
-is written is ``check``, a CRC-32 of the rest: a changed document is refused. Documents of earlier versions have none.
+ignored and missing ones get their defaults, so files of other versions can be read. The last key of every document that
+is written is ``check``, a CRC-32 of the rest, and the first says that there is one: a changed document is refused, also
+where the change took the check away. Documents of earlier versions may have neither.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ T = TypeVar("T")
 
 CHECK = "check"
 """The key of the check."""
+
+_HAS_CHECK = "has_check"
+"""The first key of a document with a check; the lines of a log have none, see `read_lines`."""
 
 _SHOWN_PROBLEMS = 3
 _MOST_BYTES = 256 * 1024 * 1024
@@ -73,6 +77,7 @@ def write_document(file: Path, value: object, kind: Any = None) -> None:  # noqa
     """
     document = to_json(value, kind)
     document.pop(CHECK, None)
+    document = {_HAS_CHECK: True, **document}
     checked = {**document, CHECK: checksum(json.dumps(document, allow_nan=False))}
     write_text(file, json.dumps(checked, indent=1) + "\n")
 
@@ -90,7 +95,9 @@ def read_document(file: Path, kind: type[T], *, study: Path | None = None) -> T:
         ConfigurationError: the file cannot be read, was changed, or does not fit: a torn file is never passed over.
     """
     try:
-        document, _ = without_check(json.loads(_content(file)))
+        document, is_checked = without_check(json.loads(_content(file)))
+        if not document and not is_checked:
+            raise ValueError("it is empty")  # noqa: TRY301 - one error for all that can be wrong
         return from_json(document if study is None else located(document, study), kind)
     except FileNotFoundError:
         raise
@@ -127,20 +134,26 @@ def to_line(document: dict[str, Any]) -> str:
 def read_lines(file: Path, position: int = 0) -> Iterator[tuple[dict[str, Any], int]]:
     """Yield the JSON object of each whole line from an offset on, with the offset behind it; none without the file.
 
+    Lines of earlier versions have no check; behind one that has it each must.
+
     Raises:
         ConfigurationError: a line cannot be read, or was changed.
     """
     with contextlib.suppress(FileNotFoundError), open_regular(file) as stream:
         stream.seek(position)
+        must_have_check = False
         for line in stream:
             if not line.endswith(b"\n"):
                 return
             try:
-                document, _ = without_check(json.loads(line))
+                document, is_checked = without_check(json.loads(line))
+                if must_have_check and not is_checked:
+                    raise ValueError("its check is gone")  # noqa: TRY301 - one error for all that can be wrong
             except (ValueError, RecursionError) as error:
                 fix = "restore it from a copy, or delete the line"
                 raise torn_file(file, f"at byte {position}: {error}", "one JSON object per line", fix) from error
             position += len(line)
+            must_have_check |= is_checked
             yield document, position
 
 
@@ -155,6 +168,8 @@ def without_check(document: Any) -> tuple[dict[str, Any], bool]:  # noqa: ANN401
     check = document.pop(CHECK, None)
     if check is not None and check != checksum(json.dumps(document)):
         raise ValueError("it is not what was written")
+    if document.pop(_HAS_CHECK, None) is not None and check is None:
+        raise ValueError("its check is gone")
     return document, check is not None
 
 

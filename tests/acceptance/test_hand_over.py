@@ -45,7 +45,7 @@ def move_record(paths: StudyPaths, uri: str) -> str:
     document = json.loads(paths.plan_file.read_text(encoding="utf-8"))
     before = document["mlflow"]["tracking_uri"]
     document["mlflow"]["tracking_uri"] = uri
-    del document["check"]  # as of the version before, which wrote none
+    del document["has_check"], document["check"]  # as of the version before, which wrote none
     paths.plan_file.write_text(json.dumps(document), encoding="utf-8")
     return str(before)
 
@@ -82,7 +82,7 @@ def test_whatever_ends_the_driver_after_the_last_trial_a_resume_hands_over(tmp_p
 @pytest.mark.slow
 def test_what_is_left_of_a_study_without_a_value_is_done_with_0_and_said_to_have_failed(tmp_path: Path) -> None:
     paths = StudyPaths(tmp_path / "toy-quick")
-    broken = ("toy/quick", "--yes", "--policy", "off", "--set", "train.optim.lr=1e300")
+    broken = ("toy/quick", "--yes", "--policy", "off", "--set", "+train.optim.lr=1e300")
     assert automl("run", *broken, results=tmp_path).status == 5
     paths.report_file.unlink()
 

@@ -238,7 +238,7 @@ def test_documents_of_an_earlier_version_are_accepted_and_said_to_be_unchecked(
     end_study(study, {})
     for name in ("plan.json", "trials/0000/result.json"):
         document = json.loads((study / name).read_text(encoding="utf-8"))
-        del document["check"]
+        del document["has_check"], document["check"]
         (study / name).write_text(json.dumps(document), encoding="utf-8")
 
     with pytest.raises(NothingToRunError):

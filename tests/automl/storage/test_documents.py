@@ -14,7 +14,7 @@ from automl.errors import ConfigurationError
 from automl.handoff.actions import ActionResult
 from automl.handoff.best import StudyBest
 from automl.request.study_request import StudyRequest
-from automl.storage.documents import from_json, has_check, read_document, to_json, write_document
+from automl.storage.documents import from_json, has_check, read_document, read_lines, to_json, to_line, write_document
 from automl.storage.plan_document import StoredPlan, describe_plan
 from automl.study.evaluation import ActionStatus, Delta, Evaluation, RecordLocation
 from automl.study.events import ActionEnded
@@ -162,6 +162,34 @@ def changed(file: Path, content: bytes, at: int, bit: int) -> str:
         return "the same" if read_document(file, TrialResult) == RESULT else "another"
     except ConfigurationError as error:
         return error.problems[0].where
+
+
+def test_every_cut_out_of_a_document_is_noticed_or_means_the_same(tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    write_document(file, {"x": 1, "y": 2})
+    content = file.read_bytes()
+    found: set[str] = set()
+
+    for start in range(len(content)):
+        for end in range(start + 1, len(content) + 1):
+            file.write_bytes(content[:start] + content[end:])
+            try:
+                found.add(str(read_document(file, dict[str, int])))
+            except ConfigurationError as error:
+                found.add(error.problems[0].where)
+
+    assert found == {"{'x': 1, 'y': 2}", str(file)}
+
+
+def test_a_line_without_a_check_is_refused_behind_one_that_has_it(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_text('{"a": 1}\n' + to_line({"a": 2}) + '{"a": 3}\n', encoding="utf-8")
+
+    lines = read_lines(file)
+
+    assert [next(lines)[0], next(lines)[0]] == [{"a": 1}, {"a": 2}]
+    with pytest.raises(ConfigurationError, match="its check is gone"):
+        next(lines)
 
 
 def test_a_document_of_an_earlier_version_has_no_check_and_is_read(tmp_path: Path) -> None:
