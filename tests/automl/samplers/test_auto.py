@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import sys
-import time
+from unittest.mock import Mock
 
 import pytest
 
@@ -51,15 +51,17 @@ def test_beyond_300_trials_parzen_estimators_take_over() -> None:
 
 
 def test_what_the_model_needs_is_imported_while_the_first_trial_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    later = Mock()
+    monkeypatch.setattr("automl.samplers.auto.threading.Timer", later)
     monkeypatch.setattr("automl.samplers.auto._LIBRARIES", ("colorsys",))
-    monkeypatch.setattr("automl.samplers.auto._IMPORT_DELAY_S", 0.2)
     monkeypatch.delitem(sys.modules, "colorsys", raising=False)
     history, _ = play(make_sampler(plan_of("random", PLANE)), bowl, 1)
 
     make_sampler(plan_of("auto", PLANE)).prepare(history)
+    delay_s, work = later.call_args.args
 
+    assert delay_s > 0
+    later.return_value.start.assert_called_once_with()
     assert "colorsys" not in sys.modules
-    deadline_s = time.monotonic() + 30
-    while "colorsys" not in sys.modules and time.monotonic() < deadline_s:
-        time.sleep(0.01)
+    work()
     assert "colorsys" in sys.modules
