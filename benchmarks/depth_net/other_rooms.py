@@ -18,6 +18,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Queue
 from statistics import mean, median
 from typing import TYPE_CHECKING
 
@@ -67,7 +68,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4], help="of the searches of the fourth")
     parser.add_argument("--only", choices=["cold", "warm"], help="measure one of the two")
-    parser.add_argument("--processes", type=int, default=2, help="studies at a time, one for each core")
+    parser.add_argument("--processes", type=int, default=2, help="studies at a time, which share the cores")
     parser.add_argument("--report", action="store_true")
     arguments = parser.parse_args()
     folder: Path = arguments.folder.absolute()
@@ -83,9 +84,21 @@ def _measure(folder: Path, seeds: Sequence[int], only: str | None, processes: in
     others = [(folder / "others", rooms, number, "--no-warm-start") for number, rooms in enumerate(OTHERS)]
     cold = [(folder / "cold" / str(seed), TARGET, seed, "--no-warm-start") for seed in seeds]
     warm = [(folder / "warm" / str(seed), TARGET, seed, f"--studies={folder / 'others'}") for seed in seeds]
-    with ThreadPoolExecutor(processes) as pool:
-        list(pool.map(lambda job: _search(folder, *job), [*others, *(cold if only != "warm" else [])]))
-        list(pool.map(lambda job: _search(folder, *job), warm if only != "cold" else []))
+    every = sorted(os.sched_getaffinity(0))
+    free: Queue[list[int]] = Queue()
+    for first in range(min(processes, len(every))):
+        free.put(every[first :: min(processes, len(every))])
+
+    def search(job: tuple[Path, Rooms, int, str]) -> None:
+        cores = free.get()
+        try:
+            _search(folder, cores, *job)
+        finally:
+            free.put(cores)
+
+    with ThreadPoolExecutor(free.qsize()) as pool:
+        list(pool.map(search, [*others, *(cold if only != "warm" else [])]))
+        list(pool.map(search, warm if only != "cold" else []))
 
 
 def write_rooms(folder: Path, rooms: Rooms) -> None:
@@ -109,18 +122,19 @@ def write_rooms(folder: Path, rooms: Rooms) -> None:
         (folder / f"{split}.txt").write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
-def _search(folder: Path, results: Path, rooms: Rooms, seed: int, earlier: str) -> None:
+def _search(folder: Path, cores: Sequence[int], results: Path, rooms: Rooms, seed: int, earlier: str) -> None:
     directory = results / f"{rooms.name}-{seed}"
     if (directory / "best.json").exists():
         return
     data = [f"--data={split}={folder / 'rooms' / rooms.name / split}.txt" for split in _IMAGES]
     how = ["--set=train.num_epochs=6", "--option=grace_epochs=2", f"--trials={TRIALS}", "--time=9h", "--jobs=1"]
     program = str(Path(sys.executable).with_name("automl"))
-    command = [program, "run", "depth_net_mono/demo", *data, *how]
+    # A trial has as many threads as its study has cores.
+    command = ["taskset", "-c", ",".join(map(str, cores)), program, "run", "depth_net_mono/demo", *data, *how]
     command += [f"--seed={seed}", earlier, f"--results={results}", f"--study-dir={directory}", "--yes"]
     results.mkdir(parents=True, exist_ok=True)
     with (results / f"{directory.name}.log").open("ab") as log:
-        subprocess.run(command, check=True, stdout=log, stderr=log, env={**os.environ, "OMP_NUM_THREADS": "1"})
+        subprocess.run(command, check=True, stdout=log, stderr=log)
 
 
 def _curves(results: Path) -> dict[str, list[float]]:
