@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Queue
-from statistics import mean, median
+from statistics import mean, median, stdev
 from typing import TYPE_CHECKING
 
 import cv2
@@ -152,7 +152,8 @@ def _curves(results: Path) -> dict[str, list[float]]:
 def table_of(cold: dict[str, list[float]], warm: dict[str, list[float]]) -> str:
     """Return a Markdown table: the mean best value after so many trials, and the trials to the best of the cold search.
 
-    A search that does not come to the cold one's best within its trials counts with one trial more than it has.
+    A search that does not come to the cold one's best within its trials counts with one trial more than it has. The
+    last line is the mean difference of the two searches of a seed, with its standard error.
     """
     seeds = sorted(cold.keys() & warm.keys())
     heads = [f"best after {count}" for count in SHOWN]
@@ -163,6 +164,10 @@ def table_of(cold: dict[str, list[float]], warm: dict[str, list[float]]) -> str:
         needed = [_trials_to(curves[seed], cold[seed][-1]) for seed in seeds]
         shown = ", ".join(f"> {TRIALS}" if count > TRIALS else str(count) for count in needed)
         lines.append(f"| {name} | {' | '.join(means)} | {shown} | {median(needed):g} |")
+    if len(seeds) > 1:
+        pairs = [[warm[seed][count - 1] - cold[seed][count - 1] for seed in seeds] for count in SHOWN]
+        cells = [f"{mean(found):+.4f} +- {stdev(found) / len(found) ** 0.5:.4f}" for found in pairs]
+        lines.append(f"| difference | {' | '.join(cells)} | | |")
     return "\n".join(lines)
 
 

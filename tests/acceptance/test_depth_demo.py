@@ -46,7 +46,7 @@ def test_a_real_divergence_is_ended_at_once_and_named(tuned: Done, results: Path
     assert tuned.status == 0  # the data are there
 
     done = automl(
-        "run", "--policy", "off", "--set", "train.optim.lr=100", "--set", "train.num_epochs=3", results=results
+        "run", "--policy", "off", "--set", "+train.optim.lr=100", "--set", "train.num_epochs=3", results=results
     )
 
     assert done.status == 5, done.err
