@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.acceptance.command_line import automl
+from tests.acceptance.command_line import Done, automl
 from tests.automl.tracking.mlflow.servers import free_port, mlflow_server
 
 if TYPE_CHECKING:
@@ -97,3 +97,32 @@ def runs_of(client: MlflowClient) -> list[Run]:
     experiments = [one.experiment_id for one in client.search_experiments()]
     found = client.search_runs(experiments, "tags.`automl.kind` = 'trial'")
     return [run for run in found if "val/r2" in run.data.metrics]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_study_goes_on_with_what_it_took_from_a_server_that_is_gone(tmp_path: Path) -> None:
+    words = ("run", "toy/quick", "--yes", "--jobs", "1", "--trials")
+    with mlflow_server(f"sqlite:///{tmp_path / 'server.db'}", free_port(), tmp_path) as uri:
+        for name in ("1", "2", "3", "whole"):
+            (tmp_path / name).mkdir()  # only the server knows the studies before
+        for seed in ("1", "2", "3"):
+            earlier = automl(*words, "8", "--seed", seed, "--tracking-uri", uri, results=tmp_path / seed)
+            assert earlier.status == 0, earlier.err
+        whole = automl(*words, "8", "--tracking-uri", uri, "--json", results=tmp_path / "whole")
+        assert "learns from earlier studies" in whole.err
+        study = tmp_path / "killed"
+        driver = start(*words, "8", "--tracking-uri", uri, "--study-dir", str(study), results=tmp_path)
+        wait_for(lambda: len(ended(study)) >= 3, driver)
+        driver.send_signal(signal.SIGKILL)
+        driver.wait()
+
+    resumed = automl("resume", str(study), "--json", results=tmp_path)
+
+    assert resumed.status == 0, resumed.err
+    assert proposed(resumed) == proposed(whole)
+    assert len(proposed(resumed)) == 8
+
+
+def proposed(done: Done) -> list[dict[str, float]]:
+    return [trial["assignment"] for trial in done.document["trials"]]
