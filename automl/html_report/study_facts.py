@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -53,14 +54,14 @@ class SearchedParameter(PlannedParameter):
 
     @property
     def ends(self) -> tuple[float, float]:
-        """The ends of a range."""
-        return float(self.low or 0.0), float(self.high or 0.0)
+        """The ends of a range; 0 for one that no float holds, which only a changed plan or event says."""
+        return float(_held(self.low) or 0.0), float(_held(self.high) or 0.0)
 
     def shown(self, value: object) -> str | int | float | None:
         """Return a value as the data frame has it: a choice as text, no number as None."""
         if self.choices:
             return str(value)
-        return value if isinstance(value, int | float) else None
+        return _held(value)
 
     def above_zero(self, values: pd.Series) -> pd.Series:
         """Return the values of a logarithmic range; what it has no place for, 0 for off, lies a decade below it."""
@@ -181,6 +182,11 @@ def read_facts(root: Path) -> StudyFacts:
 def title_of(objective: Objective) -> str:
     """Return the metric and which way is better."""
     return f"{objective.metric} ({'more' if objective.direction is Direction.MAXIMIZE else 'less'} is better)"
+
+
+def _held(value: object) -> int | float | None:
+    """Return a number that a float holds; None for anything else."""
+    return value if isinstance(value, int | float) and abs(value) <= sys.float_info.max else None
 
 
 def _frame(result: StudyResult, parameters: tuple[SearchedParameter, ...]) -> pd.DataFrame:

@@ -185,7 +185,7 @@ def rung_epochs(grace: int, eta: float, max_epochs: int) -> tuple[int, ...]:
         raise ValueError(f"rungs need grace >= 1 and eta > 1, not {grace} and {eta}")
     rungs: list[int] = []
     level = float(grace)
-    while round(level) < max_epochs:
+    while level < max_epochs and round(level) < max_epochs:  # infinite, it cannot be rounded
         rungs.append(round(level))
         level *= eta
     return tuple(dict.fromkeys(rungs))

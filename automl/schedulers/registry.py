@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import sys
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, Problem
@@ -29,6 +30,8 @@ SCHEDULER_OPTIONS: tuple[str, ...] = (
 _REPLACED = 0.25
 # Rungs of a study whose number of epochs is unknown end here.
 _MANY_EPOCHS = 100_000
+_LEAST_ETA = 1.1
+"""Nearer to 1 every trial continues, and there are as many rungs as epochs."""
 
 _CANNOT_CLONE = Problem(
     where="scheduler",
@@ -120,12 +123,11 @@ def _check_options(options: Mapping[str, object], max_epochs: int | None, *, is_
     problems = []
     for name in SCHEDULER_OPTIONS:
         value = options.get(name)
-        least = 0 if name == "warmup_epochs" else 1
+        least = {"warmup_epochs": 0, "eta": _LEAST_ETA}.get(name, 1)
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if value is None or (is_number and float(value) >= least and (name != "eta" or float(value) > 1)):  # type: ignore[arg-type] # is_number
+        if value is None or (is_number and least <= value <= sys.float_info.max):  # type: ignore[operator] # is_number
             continue
-        expected = "a number above 1" if name == "eta" else f"a number of at least {least}"
-        fix = f"correct {name} or leave it out"
+        expected, fix = f"a number of at least {least}", f"correct {name} or leave it out"
         problems.append(Problem(where=f"options.{name}", found=repr(value), expected=expected, fix=fix))
     grace = options.get("grace_epochs")
     if is_used and max_epochs is not None and isinstance(grace, int | float) and grace > max_epochs:

@@ -101,7 +101,7 @@ def _joined(branches: list[Node]) -> Node:
     if len({str(branch) for branch in real}) == 1:
         return {**real[0], **nullable}
     # A list is one number for each part, and a whole number without bounds of its own is a number too.
-    numbers = [branch for branch in real if branch.get("type") in {"number", "float"}]
+    numbers = [branch for branch in real if _type(branch) in {"number", "float"}]
     if len(numbers) == 1 and all(one is numbers[0] or _is_like(one, numbers[0]) for one in real):
         return {**numbers[0], **nullable}
     if not real:
@@ -110,7 +110,12 @@ def _joined(branches: list[Node]) -> Node:
     return {**nullable, SEVERAL: " or ".join(dict.fromkeys(names))}
 
 
+def _type(branch: Node) -> str:
+    """Return the type of a node as text: what a schema states in its place may be anything."""
+    return str(branch.get("type"))
+
+
 def _is_like(branch: Node, number: Node) -> bool:
-    if branch.get("type") in {"array", "list"}:
+    if _type(branch) in {"array", "list"}:
         return True
-    return branch.get("type") in {"integer", "int"} and all(branch.get(key) == number.get(key) for key in _LIMITS)
+    return _type(branch) in {"integer", "int"} and all(branch.get(key) == number.get(key) for key in _LIMITS)

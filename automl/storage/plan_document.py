@@ -235,10 +235,13 @@ def read_plan(paths: StudyPaths) -> StoredPlan:
     """
     try:
         plan = read_document(paths.plan_file, StoredPlan, study=paths.root)
+        _ = plan.origins  # the kinds are known
     except FileNotFoundError as error:
         raise _no_study(paths) from error
     except ConfigurationError as error:
         raise _torn_plan(paths, error.problems[0].found) from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise _torn_plan(paths, f"a file that cannot be read (where a first trial comes from: {error})") from error
     uri = record_of_moved(plan.mlflow.tracking_uri, paths.root)
     plan = dataclasses.replace(plan, mlflow=dataclasses.replace(plan.mlflow, tracking_uri=uri))
     return plan if plan.results is not None else _of_version_before(plan, paths.root)

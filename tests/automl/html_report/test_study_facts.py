@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -10,8 +11,10 @@ import pandas as pd
 import pytest
 
 from automl import clock
+from automl.errors import ConfigurationError
 from automl.html_report.figures import parallel_coordinates
 from automl.html_report.study_facts import STATE, TRIAL, read_facts
+from automl.storage.documents import write_document
 from automl.storage.event_log import EventLog, encode
 from automl.study.events import RangeGrown, StudySuspended, TrialStarted
 from tests.automl.tracking.synthetic import RESULTS
@@ -125,3 +128,27 @@ def test_a_range_whose_end_has_no_logarithm_is_shown_on_a_linear_scale(tmp_path:
     changed = next(parameter for parameter in facts.parameters if parameter.path == logarithmic.path)
     assert (changed.log, changed.ends) == (False, (0.0, 1.0))
     assert parallel_coordinates(facts) is not None
+
+
+def test_numbers_that_no_float_holds_are_not_shown(tmp_path: Path) -> None:
+    directory = write_study(tmp_path / "demo")
+    document = json.loads(directory.plan_file.read_text(encoding="utf-8"))
+    ranged = next(parameter for parameter in document["space"]["parameters"] if parameter["high"] is not None)
+    ranged["high"] = 10**400
+    write_document(directory.plan_file, document)
+
+    facts = read_facts(directory.root)
+
+    changed = next(parameter for parameter in facts.parameters if parameter.path == ranged["path"])
+    assert changed.ends[1] == 0.0
+    assert changed.shown(10**400) is None
+    assert changed.shown(0.5) == 0.5
+
+
+def test_a_plan_whose_first_trials_come_from_nowhere_known_is_refused(tmp_path: Path) -> None:
+    directory = write_study(tmp_path / "demo")
+    document = json.loads(directory.plan_file.read_text(encoding="utf-8"))
+    write_document(directory.plan_file, {**document, "first_origin_data": [{"kind": "-1e400"}]})
+
+    with pytest.raises(ConfigurationError, match=r"plan\.json[^$]*where a first trial comes from: '-1e400'"):
+        read_facts(directory.root)

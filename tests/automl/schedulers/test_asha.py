@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from automl.schedulers.asha import AshaScheduler, HyperbandScheduler, PausingAshaScheduler
+from automl.schedulers.asha import AshaScheduler, HyperbandScheduler, PausingAshaScheduler, rung_epochs
 from automl.schedulers.base import Action, Report
 
 
@@ -91,3 +91,8 @@ def test_at_the_end_of_a_small_study_the_best_trial_is_trained_to_the_end() -> N
     assert scheduler.next_promotion([0, 1], is_last=True) == 1
     scheduler.promote(1)
     assert scheduler.next_promotion([0], is_last=True) is None
+
+
+def test_a_number_of_epochs_that_no_float_holds_has_rungs_too() -> None:
+    assert rung_epochs(1, 3.0, 10) == (1, 3, 9)
+    assert rung_epochs(1, 1e200, 10**400)[:2] == (1, round(1e200))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 import pytest
@@ -81,6 +82,12 @@ def test_all_wrong_options_are_named_at_once() -> None:
         "options.grace_epochs",
     ]
     assert caught.value.problems[2].fix == "lower grace_epochs or raise max_epochs"
+
+
+@pytest.mark.parametrize("value", [1 + 1e-9, 10**400, math.inf, math.nan, True, "3"])
+def test_a_factor_between_rungs_that_is_none_is_refused(value: object) -> None:
+    with pytest.raises(ConfigurationError, match=r"options\.eta\n.*\n  expected  a number of at least 1\.1"):
+        make_scheduler("asha", max_epochs=10, trials=5, options={"eta": value})
 
 
 def test_options_of_others_are_left_alone() -> None:

@@ -141,6 +141,7 @@ def test_defaults_of_leaves_fill_what_the_root_default_lacks() -> None:
         ({"type": "int", "depends_on": "a..b"}, "depends_on"),
         ({"type": "int", "automl_enabled": "perhaps"}, "automl_enabled"),
         ({"type": "int", "math_cond": 7}, "math_cond"),
+        ({"anyOf": [{"type": {"a": 1}}, {"type": ["int"]}]}, "may be"),
     ],
 )
 def test_a_keyword_that_cannot_be_used_never_stops_the_reader(node: dict[str, Any], found: str) -> None:
