@@ -7,11 +7,11 @@ ImageNet, timm and DETR print them. The mean is the metric, once it is over all 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from automl.readers.log_report import Report
 
 # Bounded, so that a line of digits takes no longer than another.
 _NUMBER = r"[-+]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:e[-+]?\d{1,3})?|nan|inf"
@@ -46,19 +46,21 @@ class BatchMeter:
     is_nearly_over: bool = False
     """Whether only the last batch may be to come: some count from 0, and end here."""
     _done: int = 0
-    _waiting: list[tuple[int | None, float]] = field(default_factory=list)
+    _waiting: Report | None = None
 
-    def take(self, value: float, epoch: int | None, batches: tuple[int, int]) -> Sequence[tuple[int | None, float]]:
-        """Take a mean; return means with their epochs that count now."""
-        done, of = batches
+    def take(self, report: Report) -> list[Report]:
+        """Take a report over; return those that count now."""
+        if report.batches is None:
+            return [report]
+        done, of = report.batches
         ready = self.end() if done <= self._done else []
         if done >= of:
-            self._done, self._waiting, self.is_nearly_over = 0, [], False
-            return [*ready, (epoch, value)]
-        self._done, self._waiting, self.is_nearly_over = done, [(epoch, value)], done == of - 1
+            self._done, self._waiting, self.is_nearly_over = 0, None, False
+            return [*ready, report]
+        self._done, self._waiting, self.is_nearly_over = done, report, done == of - 1
         return ready
 
-    def end(self) -> list[tuple[int | None, float]]:
+    def end(self) -> list[Report]:
         """Return the mean that nothing followed: a meter may not print its last batch."""
-        waiting, self._waiting, self.is_nearly_over = self._waiting, [], False
-        return waiting
+        waiting, self._waiting, self.is_nearly_over = self._waiting, None, False
+        return [] if waiting is None else [waiting]

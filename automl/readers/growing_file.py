@@ -23,6 +23,7 @@ _FINGERPRINT_BYTES = 64
 _UNSEEN = (-1, 0, 0)
 # Progress bars return to the start of the line instead of ending it; JSON text never holds a bare return.
 _LINE_END = re.compile(rb"[\r\n]+")
+_RETURN, _NEWLINE = b"\r", b"\n"
 
 
 @dataclass(slots=True)
@@ -33,12 +34,14 @@ class GrowingFile:
         path: The file; it need not exist yet.
         folder: The folder of the trainer that has made it, see `automl.storage.trainer_files`; None for a file of ours.
         furthest_behind_bytes: When more than this is unread, the oldest part is skipped; None reads everything.
+        keeps_returns: A line that overwrites the one before, as those of a progress bar do, begins with a return.
         begun: How often it was read from its start.
     """
 
     path: Path
     folder: Path | None = None
     furthest_behind_bytes: int | None = None
+    keeps_returns: bool = False
     begun: int = field(default=0, init=False)
     _offset: int = 0
     _unfinished: bytes = b""
@@ -69,10 +72,10 @@ class GrowingFile:
                 fresh = self._next_bytes(stream, status.st_size)
         except OSError:
             return []
-        *whole, self._unfinished = _LINE_END.split(self._unfinished + fresh)
+        *whole, self._unfinished = self._split(self._unfinished + fresh)
         if len(self._unfinished) > _LONGEST_LINE_BYTES:
             self._unfinished = b""
-        return _decoded(whole)
+        return self._decoded(whole)
 
     def finish(self) -> Iterator[str]:
         """Yield all that is left, with the last line even if it has no end."""
@@ -81,7 +84,13 @@ class GrowingFile:
             before = self._offset
             yield from self.read()
         last, self._unfinished = self._unfinished, b""
-        yield from _decoded([last])
+        yield from self._decoded([last])
+
+    def _split(self, content: bytes) -> list[bytes]:
+        if not self.keeps_returns or _RETURN not in content:
+            return _LINE_END.split(content)
+        marked = content.replace(_RETURN + _NEWLINE, _NEWLINE).replace(_RETURN, _NEWLINE + _RETURN)
+        return marked.split(_NEWLINE)
 
     def _is_continued(self, stream: BinaryIO, inode: int, size: int) -> bool:
         if inode != self._seen[0] or size < self._offset:
@@ -100,6 +109,9 @@ class GrowingFile:
             self._fingerprint = fresh[-_FINGERPRINT_BYTES:]
         return fresh
 
-
-def _decoded(lines: list[bytes]) -> list[str]:
-    return [text for line in lines if (text := line.decode("utf-8", errors="replace").strip())]
+    def _decoded(self, lines: list[bytes]) -> list[str]:
+        texts = (line.decode("utf-8", errors="replace") for line in lines)
+        if not self.keeps_returns:
+            return [text for each in texts if (text := each.strip())]
+        marks = ((each[:1] if each[:1] == "\r" else "", each.strip()) for each in texts)
+        return [mark + text for mark, text in marks if text]

@@ -1,7 +1,8 @@
 """Read metrics from the log of a trainer that writes no status file.
 
 A metric counts where its name, or an alias of it, is a whole word followed by ``=`` or ``:`` and a number, for the
-epoch that the log named last; of ``'epoch': 2.0``, which Transformers prints, that is the second one.
+epoch that the log named last. Which of several values of the objective count is decided by `Folds`, `SplitChoice`,
+`BatchMeter`, `BarValues` and `Wordings`, in this order.
 
 Progress bars repeat the value of the epoch before, so an equal value counts for a later epoch only once that epoch is
 over and has brought no other one. Where the log names no epoch, it counts on a line like the one before that says
@@ -12,140 +13,78 @@ A ``loss`` without a split may be any loss: it counts where it is not finite.
 
 from __future__ import annotations
 
-import functools
-import math
 import re
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from automl import clock
 from automl.readers.batch_meter import BatchMeter, read_meter
 from automl.readers.filtered_loss import GRADIENT, hidden_losses
+from automl.readers.folds import Folds
 from automl.readers.growing_file import GrowingFile
-from automl.readers.names import aliases, find_name
-from automl.readers.status_file import by_finiteness, number_of
+from automl.readers.log_report import Notices, Report, without_numbers, without_times
+from automl.readers.mentions import chosen, grouped, labelled, last_numbers, metrics_in, split_of_mention
+from automl.readers.named_epochs import NamedEpoch
+from automl.readers.names import find_name
+from automl.readers.progress_bar import BarValues, is_bar, is_unfinished
+from automl.readers.split_choice import SplitChoice
+from automl.readers.splits import Split, has_split, is_of, split_of
+from automl.readers.status_file import by_finiteness
+from automl.readers.wordings import Wordings
 from automl.study.trial import Measurement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-_NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|(?:nan|inf(?:inity)?)(?:\.0)?)"
-# Numbers are searched first, then the names before them: names have many spellings, and most lines have none.
-_WRAPPED = r"(?:tensor|array|(?:np|numpy)\.float\d\d)\("
-_VALUE = re.compile(rf"[\"']?\s*[=:]\s*[\"']?(?:{_WRAPPED})?({_NUMBER})(\w*(?:[.,:/]\d\w*)*)", re.IGNORECASE)
-_ARROW = re.compile(r"\s*(?:->|→)")
-_THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+\.\d+")
-_PARTS = re.compile(r"(\d{1,18})/(\d{1,18})")
-_EPOCH = re.compile(r"\bepoch\b\"?[\s:=#\[(]{0,3}(\d{1,6})(?:\s*/\s*(\d{1,6}))?", re.IGNORECASE)
-_OTHER_EPOCH = re.compile(
-    r"\b(?:best|load(?:ed|ing)|restored|pretrained|namespace|args|config)\b"
-    r"|\b(?:per|since|max|maximum|total|num|prev|previous|last|old|next|until|till|at|every|from|after|before|checkpoint)"
-    r"[\s_]$",
-    re.IGNORECASE,
-)
-"""Before it, the number is of another epoch, or of none: ``Best metric: 60.2 (epoch 0)``, ``steps per epoch: 9``."""
-_ENDED = re.compile(r"\b(?:end of|finished|completed)\s$", re.IGNORECASE)
-_HAS_ENDED = re.compile(r"\W{0,4}(?:done|finished|complete|completed|ended|took|time)\b", re.IGNORECASE)
-"""Around an epoch: it is that of the lines before, whose values are counted where nothing else names their epochs."""
-_SPLIT_BEFORE = re.compile(r"\b(?:(train|training)|val|valid|validation|eval|dev|test)\b", re.IGNORECASE)
-_OTHER_MOMENT = re.compile(
-    r"\b(?:best|record|last|running|initial)"
-    r"(?:[\s:(=|,-]{1,3}(?:so far|epoch|model|result|score|value))?[\s:(=|-]{0,3}$"
-)
-"""Before a name: its value is one of the past, or of another kind."""
-# Transformers writes a Python dict: how many epochs are done, with their fraction.
-_EPOCHS_DONE = re.compile(r"(?:'epoch'\s*:\s*'?(?=\d)|\"epoch\"\s*:\s*(?=\d{1,6}\.))(\d{1,6}(?:\.\d{1,12})?)")
+    from automl.readers.mentions import Mention
+
 _COLOURS = re.compile(r"\x1b\[[\d;]*m")
 _UNFINISHED_BAR = re.compile(r"\b\d{1,2}%\||\bepoch\b[\s\d:/]{1,20}\b\d{1,2}%", re.IGNORECASE)
-_BAR = re.compile(r"%\||\r|\b(?:rank|process|worker)\W{0,2}\d", re.IGNORECASE)
-"""What repeats a report: a bar, or one of several processes."""
-_TRAINING = re.compile(
-    r"[\"']?\b(?:split|phase|stage|subset)[\"']?\s*[:=]\s*[\"']?train|(?:^|[^\w\s]\s*|\d\s+)train(?:ing)?\b(?=[\s:\])|>-])",
-    re.IGNORECASE,
-)
-_SPLIT = re.compile(r"(?:\b|_)(?:train|val|valid|eval|dev|test|training|validation)(?:\b|_)", re.IGNORECASE)
-_CLOCK = re.compile(r"\d{4}-\d\d-\d\d[ T]?|\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?")
-_NUMBERS = re.compile(_NUMBER, re.IGNORECASE)
+_PROCESS = re.compile(r"\b(?:rank|process|worker)\W{0,2}\d", re.IGNORECASE)
 _FAILURE = re.compile(r"\bexecution status\W+fail", re.IGNORECASE)
-_SEPARATORS = re.compile(r"[_/]")
+_REMARK = re.compile(
+    r"(?<!new )\bbest\b(?!\.\w)|\b(?:final(?:ly)?|finished|loaded|loading|restored|restoring|early stopping|summary"
+    r"|overall|no improvement|not improve|ema|swa|class\W?\d{1,5})\b"
+)
+"""Before a value on a line that names no epoch: it is that of another one, of all, of a part or of averaged weights."""
+_OF_REMARKS = (
+    "best",
+    "fin",
+    "load",
+    "restored",
+    "restoring",
+    "stopping",
+    "summary",
+    "overall",
+    "improve",
+    "ema",
+    "swa",
+    "class",
+)
+_IS_BEST = re.compile(r"\s{0,3}[(\[]best[)\]]", re.IGNORECASE)
+_BEST_BELOW = re.compile(r"\bbest\b[^:]*:$", re.IGNORECASE)
+"""The end of a line that says it of the next one, as LightGBM's: ``Early stopping, best iteration is:``."""
 _ANY_LOSS = "loss"
 _ANY_OBJECTIVE = "kpi"
 """What some trainers print in place of the name of their metric."""
-# After one of these words a name is another metric: "best val_acc" is of an older epoch, "Validation loss" is no loss.
-_OTHER_METRIC = tuple(
-    f"{word} "
-    for word in (
-        *(
-            "best",
-            "validation",
-            "valid",
-            "val",
-            "dev",
-            "eval",
-            "test",
-            "training",
-            "train",
-            "previous",
-            "prev",
-            "old",
-            "target",
-            "ema",
-        ),
-        *("min", "max", "lowest", "highest", "minimum", "maximum"),
-    )
-)
-_PART_OF_A_NAME = frozenset("/.-_")
 _MOST_BYTES_BEHIND = 16 * 1024 * 1024
 _LONGEST_LINE = 10_000
-_LONGEST_NAME = 120
 _MOST_HELD_BACK = 10_000
 BY_LOG = "execution_status"
 """The code of a failure that only a line of the log reports: anything else says more about it."""
 
 
-def metrics_in(line: str, names: tuple[str, ...]) -> dict[str, float | str]:
-    """Return metric name -> last number on the line after that name or its most trusted alias; see `number_of`."""
-    ranks: dict[str, int] = {}
-    found: dict[str, float | str] = {}
-    of_training: set[str] = set()
-    for name, rank, text, is_training in _named_texts(line, names):
-        number = _number(text)
-        if number is None or rank > ranks.get(name, rank):
-            continue
-        # "val: acc 0.7 | train: acc 0.9": that of training counts only where it is the only one.
-        if is_training and name in found and name not in of_training and isinstance(number, float):
-            continue
-        found[name], ranks[name] = number, rank
-        (of_training.add if is_training else of_training.discard)(name)
-    return found
+class _Part(Protocol):
+    """Decides which reports count, one after the other."""
 
+    def take(self, report: Report) -> list[Report]:
+        """Take a report over; return those that count now."""
+        ...
 
-def _named_texts(line: str, names: tuple[str, ...]) -> Iterator[tuple[str, int, str, bool]]:
-    """Yield name, rank of its spelling, what stands behind it and begins as a number, and whether it is of training."""
-    every, spellings = _spellings(names)
-    small = line.lower()
-    if not any(spelling in small for spelling in every):
-        return
-    for match in _VALUE.finditer(line):
-        head = line[max(0, match.start() - _LONGEST_NAME) : match.start()].lower()
-        if head.endswith(every):
-            for spelling, name, rank in spellings:
-                if _ends_with_name(head, spelling):
-                    arrow = "->" if _ARROW.match(line, match.end()) else ""
-                    splits = [] if _SPLIT.search(name) else _SPLIT_BEFORE.findall(head)
-                    yield name, rank, match[1] + match[2] + arrow, bool(splits and splits[-1])
-
-
-def _number(text: str) -> float | str | None:
-    """Return a number as `number_of` does; None for what has another unit, or may be one of two numbers.
-
-    ``9912/10000`` is a share. ``1,234.5`` has thousands; ``1,234`` may have them or a decimal comma.
-    """
-    if (parts := _PARTS.fullmatch(text)) is not None and 0 < int(parts[2]) >= int(parts[1]):
-        return int(parts[1]) / int(parts[2])
-    plain = text.replace(",", "") if _THOUSANDS.fullmatch(text) else text
-    return number_of(plain.lower().removesuffix(".0"))
+    def end(self) -> list[Report]:
+        """Return what was kept and counts at the end of the log."""
+        ...
 
 
 @dataclass(slots=True)
@@ -172,27 +111,40 @@ class LogReader:
     has_objective: Callable[[], bool]
     first_epoch: int | None = None
     _file: GrowingFile = field(init=False)
-    _epoch: int | None = None
-    _first_epoch: int | None = None
+    _epoch: NamedEpoch = field(init=False)
+    _notices: Notices = field(default_factory=Notices)
+    _folds: Folds = field(init=False)
+    _splits: SplitChoice = field(init=False)
+    _meter: BatchMeter = field(default_factory=BatchMeter)
+    _bars: BarValues = field(init=False)
+    _wordings: Wordings = field(init=False)
     # The epoch and number that each name had last, and equal numbers of the current epoch.
     _last: dict[str, tuple[int | None, float | str]] = field(default_factory=dict)
     _repeated: dict[str, float | str] = field(default_factory=dict)
-    # A first value that stands behind "train", with its epoch; whether the log has values that do not; and whether it
-    # has both, then those are of training, which is open before the second value.
-    _training: tuple[int | None, float | str] | None = None
-    _has_other: bool = False
-    _is_split: bool | None = None
-    # The epoch, number and words of the last line with the objective.
-    _worded: tuple[int, float | str, list[str]] | None = None
-    _meter: BatchMeter = field(default_factory=BatchMeter)
-    # Where no epoch is named: the last line with the objective without times, and whether there were other news since.
-    _report: str = ""
+    # Where no epoch is named: the last report, and whether there were other news since.
+    _report: Report | None = None
     _has_news: bool = False
+    _is_best_next: bool = False
+    # Whether the log has the objective by its name; and else of what it is, and its name without that.
+    _is_named: bool = False
+    _part: tuple[Split, str] | None = field(init=False)
+    _names: tuple[str, ...] = field(init=False)
     _held_back: list[Measurement] = field(default_factory=list)
-    _has_refused: bool = False
+    # What was measured while ``8/8`` may still prove that the epochs are counted from 1.
+    _shiftable: dict[int | None, dict[str, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._file = GrowingFile(self.path, self.path.parent, furthest_behind_bytes=_MOST_BYTES_BEHIND)
+        self._file = GrowingFile(
+            self.path, self.path.parent, furthest_behind_bytes=_MOST_BYTES_BEHIND, keeps_returns=True
+        )
+        self._epoch = NamedEpoch(self.first_epoch)
+        self._folds = Folds(self.objective, self._notices)
+        self._splits = SplitChoice(self.objective, self._notices)
+        self._bars = BarValues(is_at_once=has_split(self.objective))
+        self._wordings = Wordings(self.objective, self._notices)
+        self._part = _part_of(self.objective)
+        others = (_ANY_LOSS, GRADIENT, _ANY_OBJECTIVE, *(self._part or ())[1:])
+        self._names = tuple(dict.fromkeys((*self.watched, self.objective, *others)))
 
     def read(self) -> list[Measurement]:
         """Return what is new and counts at once."""
@@ -209,8 +161,8 @@ class LogReader:
     def _counting(self, lines: list[str], *, is_over: bool = False) -> list[Measurement]:
         found = [measurement for line in lines for measurement in self._parse(line)]
         if is_over:
-            found += [*self._repetitions(), *([] if self._has_other else self._of_training())]
-            found += self._of_meter(self._meter.end())
+            found += [*self._repetitions(self._epoch.current), *self._end()]
+        found += self._said()
         if not self.has_status():
             return found
         self._held_back += [m for m in found if find_name({**m.values, **m.nonfinite}, self.objective) is not None]
@@ -220,180 +172,197 @@ class LogReader:
         return [m for m in kept if m.nonfinite or m.is_failure]
 
     def _parse(self, line: str) -> list[Measurement]:
-        line, batches = read_meter(_COLOURS.sub("", line[-_LONGEST_LINE:]))
-        ready = self._note_epoch(line)
-        if _FAILURE.search(line):
-            failure = Measurement(epoch=self._epoch, message=line.strip(), is_failure=True, failure_code=BY_LOG)
+        line = line[-_LONGEST_LINE:]
+        line, batches = read_meter(_COLOURS.sub("", line) if "\x1b" in line else line)
+        small = line.lower()
+        names_epoch, ready = self._note_epoch(line) if "epoch" in small else (False, [])
+        if "fold" in small:
+            self._folds.note(line)
+        if "execution status" in small and _FAILURE.search(line):
+            failure = Measurement(epoch=self._epoch.current, message=line.strip(), is_failure=True, failure_code=BY_LOG)
             ready.append(replace(failure, unix_time_s=clock.unix_time_s()))
         elif "=" in line or ":" in line:
-            ready += self._refused(line)
-            found = self._numbers_of(line)
-            ready += self._without_training(line, found)
-            ready += self._other_wording(line, found)
-            if batches is not None:
-                ready += self._over_all_batches(found, batches)
-            elif self._meter.is_nearly_over:
-                ready += self._of_meter(self._meter.end())
-            if self._epoch is None and self._is_anew(line, found):
-                self._last.clear()
-            ready += self._measured(found, is_partial=_UNFINISHED_BAR.search(line) is not None)
+            ready += self._metrics(line, batches, names_epoch=names_epoch)
+        if self._epoch.may_be_shifted:
+            for found in ready:
+                self._shiftable.setdefault(found.epoch, {}).update(found.values)
         return ready
 
-    def _refused(self, line: str) -> list[Measurement]:
-        """Return a notice of the first objective that is written as no number is."""
-        if self._has_refused:
-            return []
-        texts = (text for _, _, text, _ in _named_texts(line, (self.objective,)) if text[0].isdigit())
-        refused = next((text for text in texts if _number(text) is None), None)
-        if refused is None:
-            return []
-        self._has_refused = True
-        notice = (
-            f"{self.objective} was not read from the log where it is written {refused.strip()}: print a plain number"
+    def _metrics(self, line: str, batches: tuple[int, int] | None, *, names_epoch: bool) -> list[Measurement]:
+        ready = []
+        if batches is None and self._meter.is_nearly_over:
+            ready = self._behind(self._meter, self._meter.end())
+        numbers, mention = self._numbers_of(line)
+        if mention is not None:
+            ready += self._reported(self._report_of(line, mention, batches, names_epoch=names_epoch), numbers)
+        elif numbers:
+            self._has_news |= any(self._last.get(name, (None, None))[1] != numbers[name] for name in numbers)
+            ready += self._measured(numbers, line)
+        is_best_below = line[-1] == ":" and _BEST_BELOW.search(line) is not None
+        self._is_best_next = is_best_below or (self._is_best_next and mention is None)
+        return ready
+
+    def _note_epoch(self, line: str) -> tuple[bool, list[Measurement]]:
+        """Take over the epoch that a line names; return whether it does, and what the one before repeats."""
+        before = self._epoch.current
+        if not self._epoch.note(line, lambda text: bool(metrics_in(text, (self.objective,)))):
+            return False, []
+        ready = self._repetitions(before) if self._epoch.current != before else []
+        if self._epoch.is_shifted:
+            self._epoch.is_shifted = False
+            ready = [replace(found, epoch=found.epoch - 1) for found in ready if found.epoch is not None]
+            earlier = {epoch - 1: values for epoch, values in self._shiftable.items() if epoch is not None}
+            ready = [*(self._measurement(values, epoch) for epoch, values in earlier.items()), *ready]
+        return True, ready
+
+    def _numbers_of(self, line: str) -> tuple[dict[str, float | str], Mention | None]:
+        """Return the numbers on a line that count in any case, and the finite value of the objective."""
+        every = grouped(line, self._names)
+        if not every:
+            return {}, None
+        numbers = last_numbers(line, every)
+        numbers |= hidden_losses(numbers)
+        found = {name: number for name, number in numbers.items() if name in self.watched}
+        if isinstance(numbers.get(_ANY_LOSS), str):
+            found[_ANY_LOSS] = numbers[_ANY_LOSS]
+        if isinstance(numbers.get(self.objective), str):
+            return {**found, self.objective: numbers[self.objective]}, None
+        found.pop(self.objective, None)
+        mentions = every.get(self.objective, [])
+        self._is_named |= bool(mentions)
+        return found, self._only(line, mentions if self._is_named else self._unnamed(line, every))
+
+    def _unnamed(self, line: str, every: Mapping[str, list[Mention]]) -> list[Mention]:
+        """Return what stands for an objective that the log never names: ``kpi``, or ``val - acc`` for ``val_acc``."""
+        if self._part is not None:
+            split, name = self._part
+            found = [mention for mention in every.get(name, []) if is_of(line, mention.begin, split)]
+            if found:
+                return found
+        return every.get(_ANY_OBJECTIVE, [])
+
+    def _only(self, line: str, mentions: Sequence[Mention]) -> Mention | None:
+        """Return the one value of the objective on a line; say that it is no number, or one of several."""
+        numbers = chosen(line, mentions)
+        if len({mention.number for mention in numbers}) > 1:
+            texts = ", ".join(f"{labelled(line, mention)} {mention.text}" for mention in numbers)
+            self._notices.say(
+                "one line",
+                f"{self.objective} was not read from lines of the log with several values of it ({texts}): name one of "
+                "them as the metric, or print one",
+            )
+            return None
+        refused = [
+            mention.text for mention in mentions if mention.number is None and mention.text.lstrip("+-.")[0].isdigit()
+        ]
+        if refused:
+            self._notices.say(
+                "no number",
+                f"{self.objective} was not read from the log where it is written {refused[0].strip()}: print a plain "
+                "number",
+            )
+        return numbers[-1] if numbers and isinstance(numbers[-1].number, float) else None
+
+    def _report_of(self, line: str, mention: Mention, batches: tuple[int, int] | None, *, names_epoch: bool) -> Report:
+        report = Report(
+            epoch=self._epoch.current,
+            number=float(mention.number or 0.0),
+            line=line,
+            start=mention.start,
+            split=Split.UNNAMED if mention.name != self.objective else split_of_mention(line, mention),
+            names_epoch=names_epoch,
+            is_bar=is_bar(line),
+            batches=batches,
         )
-        return [Measurement(epoch=self._epoch, notice=notice, unix_time_s=clock.unix_time_s())]
+        if names_epoch or report.is_bar or batches is not None:
+            return report
+        small = line.lower()
+        is_remark = self._is_best_next or _IS_BEST.match(line, mention.end) is not None
+        if not is_remark and any(word in small for word in _OF_REMARKS):
+            is_remark = _REMARK.search(small, 0, mention.start) is not None
+        return report._replace(split=Split.REMARK) if is_remark else report
 
-    def _numbers_of(self, line: str) -> dict[str, float | str]:
-        names = (*self.watched, self.objective)
-        found = metrics_in(line, (*names, _ANY_LOSS, GRADIENT))
-        found |= hidden_losses(found)
-        if GRADIENT not in names:
-            found.pop(GRADIENT, None)
-        if _ANY_LOSS not in names and not isinstance(found.get(_ANY_LOSS, ""), str):
-            del found[_ANY_LOSS]
-        if self.objective not in self._last and self.objective not in found:
-            numbers = metrics_in(line, (_ANY_OBJECTIVE,))
-            found |= {self.objective: numbers[_ANY_OBJECTIVE]} if numbers else {}
-        return found
+    def _reported(self, report: Report, beside: dict[str, float | str]) -> list[Measurement]:
+        """Return what counts now that a report is known, and the numbers beside it."""
+        reports = self._through(report)
+        ready = [found for each in reports if each is not report for found in self._counted(each, {})]
+        if any(each is report for each in reports):
+            return [*ready, *self._counted(report, beside)]
+        self._has_news = True
+        return [*ready, *self._measured(beside, report.line)]
 
-    def _without_training(self, line: str, found: dict[str, float | str]) -> list[Measurement]:
-        """Leave a value of the objective in training out of what was found, if the log has one beside it.
+    @property
+    def _parts(self) -> tuple[_Part, ...]:
+        return self._folds, self._splits, self._meter, self._bars, self._wordings
 
-        ``train loss: 1 acc: 0.9`` and ``val loss: 1 acc: 0.8`` would both be read as ``acc``. The first value behind
-        "train" waits for the next one: it is returned where that one stands behind "train", too.
-        """
-        if self.objective not in found or self._is_split is False or _SPLIT.search(self.objective):
-            return []
-        if isinstance(found[self.objective], str):  # not finite: it counts at once, of whatever it is
-            return []
-        if _TRAINING.search(line) is None:
-            self._is_split = True if self._training is not None else self._is_split
-            self._training, self._has_other = None, True
-            return []
-        if self._is_split is None and self._training is not None:
-            self._is_split = False
-            return self._of_training()
-        value = found.pop(self.objective)
-        self._has_news |= self._is_split is True
-        if self._is_split is None:
-            self._training, self._report = (self._epoch, value), _CLOCK.sub("", line)
-        return []
+    def _through(self, report: Report, parts: Iterable[_Part] | None = None) -> list[Report]:
+        """Return the reports that count once a report has gone through what decides that."""
+        reports = [report]
+        for part in self._parts if parts is None else parts:
+            reports = [kept for each in reports for kept in part.take(each)]
+        return reports
 
-    def _other_wording(self, line: str, found: dict[str, float | str]) -> list[Measurement]:
-        """Return a notice where two lines of one epoch, in other words, have the objective: perhaps of other data."""
-        number = found.get(self.objective)
-        if self._epoch is None or number is None or _BAR.search(line) or _UNFINISHED_BAR.search(line):
-            return []
-        before, words = self._worded, _NUMBERS.sub("", _CLOCK.sub("", line)).split()
-        self._worded = (self._epoch, number, words)
-        if before is None or before[0] != self._epoch or before[1] == number or before[2] == words:
-            return []
-        notice = (
-            f"{self.objective} stands in lines of the log with other words for one epoch, and the last of them counts; "
-            "give it another name in the others"
-        )
-        return [Measurement(epoch=self._epoch, notice=notice, unix_time_s=clock.unix_time_s())]
+    def _behind(self, part: _Part, reports: Iterable[Report]) -> list[Measurement]:
+        """Return the reports that count of those that a part has kept until now."""
+        behind = self._parts[self._parts.index(part) + 1 :]
+        counting = [kept for report in reports for kept in self._through(report, behind)]
+        return [found for report in counting for found in self._counted(report, {})]
 
-    def _over_all_batches(self, found: dict[str, float | str], batches: tuple[int, int]) -> list[Measurement]:
-        """Leave a mean over some batches out of what was found; return what counts instead."""
-        mean = found.get(self.objective, "")
-        if isinstance(mean, str):
-            return []
-        del found[self.objective]
-        return self._of_meter(self._meter.take(mean, self._epoch, batches))
+    def _end(self) -> list[Measurement]:
+        return [found for part in self._parts for found in self._behind(part, part.end())]
 
-    def _of_meter(self, means: Sequence[tuple[int | None, float]]) -> list[Measurement]:
-        return [replace(self._measurement({self.objective: mean}), epoch=epoch) for epoch, mean in means]
+    def _said(self) -> list[Measurement]:
+        now_s = clock.unix_time_s()
+        return [Measurement(epoch=self._epoch.current, notice=text, unix_time_s=now_s) for text in self._notices.take()]
 
-    def _of_training(self) -> list[Measurement]:
-        waiting, self._training = self._training, None
-        if waiting is None:
-            return []
-        return [replace(self._measurement({self.objective: waiting[1]}), epoch=waiting[0])]
+    def _counted(self, report: Report, beside: dict[str, float | str]) -> list[Measurement]:
+        numbers = {**beside, self.objective: report.number}
+        if report.epoch is None and self._is_anew(report, numbers):
+            self._last.clear()
+        if report.epoch == self._epoch.current:
+            return self._measured(numbers, report.line)
+        return [self._measurement(numbers, report.epoch)]
 
-    def _is_anew(self, line: str, found: dict[str, float | str]) -> bool:
-        """Tell whether a line reports the objective of another epoch, whatever its value is."""
-        if self.objective not in found:
-            self._has_news |= any(self._last.get(name, (None, None))[1] != number for name, number in found.items())
+    def _is_anew(self, report: Report, numbers: Mapping[str, float | str]) -> bool:
+        """Tell whether a line with numbers of before reports those of another epoch."""
+        before, self._report = self._report, report
+        has_news, self._has_news = self._has_news, False
+        is_known = any(self._last.get(name, (None, None))[1] == number for name, number in numbers.items())
+        if before is None or not is_known or report.is_bar or _PROCESS.search(report.line):
             return False
-        before, self._report = self._report, _CLOCK.sub("", line)
-        is_alike = _NUMBERS.sub("", before) == _NUMBERS.sub("", self._report)
-        is_anew = is_alike and (before != self._report or self._has_news) and not _BAR.search(line)
-        self._has_news = False
-        return is_anew
+        line, line_before = without_times(report.line), without_times(before.line)
+        return (has_news or line != line_before) and without_numbers(line) == without_numbers(line_before)
 
-    def _measured(self, found: dict[str, float | str], *, is_partial: bool) -> list[Measurement]:
+    def _measured(self, numbers: dict[str, float | str], line: str) -> list[Measurement]:
         fresh = {}
-        for name, number in found.items():
+        for name, number in numbers.items():
             epoch, last = self._last.get(name, (None, None))
             if last != number:
                 fresh[name] = number
-            elif epoch != self._epoch and not is_partial:
+            elif epoch != self._epoch.current and not _is_partial(line):
                 self._repeated[name] = number
-        return [self._measurement(fresh)] if fresh else []
+        return [self._measurement(fresh, self._epoch.current)] if fresh else []
 
-    def _repetitions(self) -> list[Measurement]:
-        """Return the numbers of the current epoch that equal those of the one before."""
+    def _repetitions(self, epoch: int | None) -> list[Measurement]:
+        """Return the numbers of an epoch that equal those of the one before."""
         repeated, self._repeated = self._repeated, {}
-        return [self._measurement(repeated)] if repeated else []
+        return [self._measurement(repeated, epoch)] if repeated else []
 
-    def _measurement(self, numbers: dict[str, float | str]) -> Measurement:
+    def _measurement(self, numbers: Mapping[str, float | str], epoch: int | None) -> Measurement:
         for name, number in numbers.items():
-            self._last[name] = (self._epoch, number)
+            self._last[name] = (epoch, number)
             self._repeated.pop(name, None)
         values, nonfinite = by_finiteness(numbers)
-        return Measurement(epoch=self._epoch, values=values, nonfinite=nonfinite, unix_time_s=clock.unix_time_s())
-
-    def _note_epoch(self, line: str) -> list[Measurement]:
-        """Take over the epoch that a line names; return what the one before repeats."""
-        epoch = self._epoch_in(line)
-        if epoch is None or epoch == self._epoch:
-            return []
-        ready = self._repetitions()
-        self._epoch = epoch
-        return ready
-
-    def _epoch_in(self, line: str) -> int | None:
-        if (done := _EPOCHS_DONE.search(line)) is not None:
-            return max(math.ceil(float(done[1])) - 1, 0)
-        match = _EPOCH.search(line)
-        if match is None or _OTHER_EPOCH.search(line[: match.start()]) is not None:
-            return None
-        is_over = _ENDED.search(line[: match.start()]) is not None or _HAS_ENDED.match(line, match.end()) is not None
-        if is_over and not metrics_in(line, (self.objective,)):
-            return None
-        number = int(match[1])
-        if self.first_epoch is not None:
-            return max(number - self.first_epoch, 0)
-        if self._first_epoch is None:
-            self._first_epoch = number
-        # "Epoch 1/10" as the first one counts from 1; "Epoch 0:" and a resumed "Epoch 5:" count from 0.
-        return number - 1 if self._first_epoch == 1 and number > 0 else number
+        return Measurement(epoch=epoch, values=values, nonfinite=nonfinite, unix_time_s=clock.unix_time_s())
 
 
-@functools.cache
-def _spellings(names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[tuple[str, str, int], ...]]:
-    """Return every spelling in lower case, and (spelling, name, rank) of each; rank 0 is the most trusted."""
-    known = [(alias.lower(), name, rank) for name in names for rank, alias in enumerate(aliases(name))]
-    # A person prints "Val Acc: 0.9" for val_acc.
-    spaced = [(_SEPARATORS.sub(" ", spelling), name, rank) for spelling, name, rank in known]
-    ranked = tuple(dict.fromkeys([*known, *spaced]))
-    return tuple(spelling for spelling, _, _ in ranked), ranked
+def _is_partial(line: str) -> bool:
+    """Whether a line is a bar that has not come to its end, and repeats values of the epoch before."""
+    return _UNFINISHED_BAR.search(line) is not None or (is_bar(line) and is_unfinished(line))
 
 
-def _ends_with_name(head: str, spelling: str) -> bool:
-    before = head.removesuffix(spelling)
-    is_longer_name = before[-1:].isalnum() or before[-1:] in _PART_OF_A_NAME
-    if before == head or is_longer_name or before.endswith(_OTHER_METRIC):
-        return False
-    return _OTHER_MOMENT.search(before[-40:]) is None
+def _part_of(objective: str) -> tuple[Split, str] | None:
+    """Return of what a metric is that has it in its name, and its name without it."""
+    head, _, rest = objective.replace("/", "_", 1).partition("_")
+    split = split_of(head)
+    return (split, rest) if rest and split is not Split.UNNAMED else None

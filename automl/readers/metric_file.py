@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, ClassVar
 from automl.readers.filtered_loss import hidden_losses
 from automl.readers.growing_file import GrowingFile
 from automl.readers.metric_format import MetricFormat
+from automl.readers.splits import COLUMNS
 from automl.readers.status_file import loaded, measurement_of, number_of
 from automl.storage.trainer_files import files_below, read_made
 
@@ -33,7 +34,6 @@ _BY_LINE = {".csv", ".jsonl", ".ndjson"}
 _UNSEEN = (-1, -1)
 STATE_FILE = "trainer_state.json"
 """Of Transformers' Trainer, in each of its checkpoints."""
-_SPLIT_KEYS = ("split", "phase", "stage", "subset", "set", "mode", "type")
 _BOM = "\ufeff"
 """What some editors and spreadsheets put before the first line."""
 _NOT_METRICS = frozenset({"epoch", "step", "best_epoch"})
@@ -199,7 +199,7 @@ def _rows_of(header: str, lines: list[str]) -> list[JsonValue]:
 
 
 def _column(name: str) -> str:
-    return small if (small := name.strip().lower()) in {*_NOT_METRICS, *_SPLIT_KEYS} else name.strip()
+    return small if (small := name.strip().lower()) in {*_NOT_METRICS, *COLUMNS} else name.strip()
 
 
 def epoch_of_state(folder: Path) -> int | None:
@@ -233,7 +233,7 @@ def _rows(entry: dict[str, JsonValue]) -> Iterator[tuple[JsonValue, dict[str, Js
 
 def _measured(epoch: JsonValue, row: dict[str, JsonValue]) -> Measurement:
     metrics = {name: value for name, value in row.items() if name not in _NOT_METRICS}
-    if any(str(row.get(key)).lower().startswith("train") for key in _SPLIT_KEYS):
+    if any(str(row.get(key)).lower().startswith("train") for key in COLUMNS):
         # Of one name in two rows the one in training is another metric.
         metrics = {f"train_{name.removeprefix('train_')}": value for name, value in metrics.items()}
     return measurement_of({"epoch": epoch, "step": row.get("step"), "kpi": metrics})

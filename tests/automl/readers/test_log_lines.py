@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from automl.readers.log_lines import LogReader, metrics_in
+from automl.readers.log_lines import LogReader
+from automl.readers.mentions import metrics_in
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,86 @@
+"""Reports of a log that has several folds of a cross-validation, or that counts its epochs anew."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from automl.readers.log_report import Notices, Report
+
+_FOLD = re.compile(r"\bfold\b[\s:=#\[(]{0,3}(\d{1,3})(?:\s?(?:/|of)\s?(\d{1,3}))?", re.IGNORECASE)
+_MEAN = re.compile(r"\b(?:mean|average|avg|overall|across|cv)\b", re.IGNORECASE)
+_MOST_HELD = 10_000
+
+
+@dataclass(slots=True)
+class Folds:
+    """Holds the reports of folds until their mean is known.
+
+    Reports of a fold with epochs count at once where the log does not say that there are several: one training may be
+    one fold. Those of further folds are left out.
+
+    Attributes:
+        objective: Name of the metric.
+        notices: Where to say what was left out.
+    """
+
+    objective: str
+    notices: Notices
+    _fold: int | None = None
+    _first: int | None = None
+    _of: int = 0
+    _held: list[tuple[int, Report]] = field(default_factory=list)
+    _latest: int = -1
+
+    def note(self, line: str) -> None:
+        """Take over the fold that a line names."""
+        if (match := _FOLD.search(line)) is not None:
+            self._fold, self._of = int(match[1]), int(match[2] or self._of)
+            self._first = self._fold if self._first is None else self._first
+
+    def take(self, report: Report) -> list[Report]:
+        """Take a report over; return those that count now."""
+        if self._fold is None:
+            self._note_restart(report)
+            return [report]
+        if self._of > 1 or report.epoch is None or self._held:
+            self._held.append((self._fold, report))
+            del self._held[:-_MOST_HELD]
+            return []
+        if self._fold == self._first:
+            return [report]
+        self.notices.say(
+            "folds",
+            f"the log has several folds, and {self.objective} of fold {self._first} alone counts; print the mean under "
+            "a name of its own, and name that as the metric",
+        )
+        return []
+
+    def end(self) -> list[Report]:
+        """Return what was held: the mean of several folds, or every report of the only one."""
+        held, self._held = self._held, []
+        folds = {fold for fold, _ in held}
+        if len(folds) <= 1:
+            return [report for _, report in held]
+        last, earlier = held[-1][1], (report for _, report in held[:-1])
+        if _MEAN.search(last.line) and not any(report.is_like(last) for report in earlier):
+            return [last._replace(epoch=None)]
+        self.notices.say(
+            "folds",
+            f"{self.objective} was not read: the log has {len(folds)} folds, and no mean after them; print one, such "
+            f"as mean {self.objective}: 0.5",
+        )
+        return []
+
+    def _note_restart(self, report: Report) -> None:
+        if report.epoch is None:
+            return
+        if report.epoch < self._latest:
+            self.notices.say(
+                "restart",
+                f"the epochs of the log begin again, and the last {self.objective} of each epoch counts; print one "
+                "training alone",
+            )
+        self._latest = max(self._latest, report.epoch)

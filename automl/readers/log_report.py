@@ -1,0 +1,108 @@
+"""A value of the objective on a line of a log, before it is known whether it counts, and what is said of others."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from automl.readers.splits import Split
+from automl.readers.written_number import NUMBER
+
+_CLOCK = re.compile(r"\d{4}-\d\d-\d\d[ T]?|\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?")
+_NUMBERS = re.compile(NUMBER, re.IGNORECASE)
+_LABEL = re.compile(
+    r"\b(?:class|client|dataset|data ?set|domain|head|level|member|rank|process|worker|gpu|scale|scene|set|task|top|val"
+    r"|test)(?:[\s:=#_-]|(?=\d))\d{1,6}\b|(?<=[a-z])\d{1,6}(?=[a-z])",
+    re.IGNORECASE,
+)
+"""A number that is a name, and no counter."""
+_WITHOUT_DIGITS = dict.fromkeys(map(ord, "0123456789."))
+_AS_LETTERS = str.maketrans("0123456789", "abcdefghij")
+_UNITS = re.compile(r"\b(?:eta|ms|s|secs?|seconds|mins?|minutes|h|hours?|days?)\b", re.IGNORECASE)
+
+
+class Report(NamedTuple):
+    """A finite value of the objective; a tuple, because a log of millions of lines may have as many.
+
+    Attributes:
+        epoch: The epoch that the log named last.
+        number: The value.
+        line: The line.
+        start: Position on it behind the name.
+        split: Of what the value is.
+        names_epoch: Whether the line itself names the epoch.
+        is_bar: Whether it repeats a report: a bar, or one of several processes.
+        batches: The batches done and all batches, of a meter over them.
+    """
+
+    epoch: int | None
+    number: float
+    line: str
+    start: int
+    split: Split = Split.UNNAMED
+    names_epoch: bool = False
+    is_bar: bool = False
+    batches: tuple[int, int] | None = None
+
+    @property
+    def words(self) -> list[str]:
+        """The words of the line."""
+        return words_of(self.line)
+
+    @property
+    def words_before(self) -> list[str]:
+        """The words before the value, without units of time."""
+        return words_of(_UNITS.sub("", without_times(self.line[: self.start])))
+
+    def is_like(self, other: Report) -> bool:
+        """Whether a line has the same words, but for numbers that are no part of a name."""
+        return _is_like(self.line, other.line) or self.words == other.words
+
+    def begins_like(self, other: Report) -> bool:
+        """Whether this is so of what stands before the values, but for units of time."""
+        return _is_like(self.line[: self.start], other.line[: other.start]) or self.words_before == other.words_before
+
+
+def _is_like(line: str, other: str) -> bool:
+    """Tell quickly of most lines whether they have the same words."""
+    return line.translate(_WITHOUT_DIGITS) == other.translate(_WITHOUT_DIGITS) and _LABEL.search(line) is None
+
+
+def without_times(line: str) -> str:
+    """Return a line without dates and times."""
+    return _CLOCK.sub("", line)
+
+
+def without_numbers(line: str) -> str:
+    """Return a line without its numbers."""
+    return _NUMBERS.sub("", line)
+
+
+def words_of(line: str) -> list[str]:
+    """Return the words of a line, without numbers that are no part of a name."""
+    named = _LABEL.sub(lambda match: match[0].translate(_AS_LETTERS), line)
+    return _NUMBERS.sub("", without_times(named)).split()
+
+
+@dataclass(slots=True)
+class Notices:
+    """What is said of a log, each kind once.
+
+    Attributes:
+        new: What was not read yet.
+    """
+
+    new: list[str] = field(default_factory=list)
+    _said: set[str] = field(default_factory=set)
+
+    def say(self, kind: str, text: str) -> None:
+        """Say a text, unless something of its kind was said."""
+        if kind not in self._said:
+            self._said.add(kind)
+            self.new.append(text)
+
+    def take(self) -> list[str]:
+        """Return what is new."""
+        new, self.new = self.new, []
+        return new

@@ -1,0 +1,111 @@
+"""The epoch that the lines of a log name, and which numbers behind the word are none, or are of another epoch.
+
+A log that begins at ``Epoch 1`` counts from 1. One that begins at ``Epoch [6/8]``, as of a resumed training, is taken
+as counted from 0, until ``8/8`` proves that it is not.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from re import Match
+
+_EPOCH = re.compile(r"\bepoch\b\"?[\s:=#\[(]{0,3}(\d{1,6})(?:\s*/\s*(\d{1,6}))?", re.IGNORECASE)
+_OTHER = re.compile(
+    r"\b(?:best|load(?:ed|ing)|restored|pretrained|namespace|args|config)\b"
+    r"|\b(?:per|since|max|maximum|total|num|prev|previous|last|old|next|until|till|at|every|from|after|before|checkpoint"
+    r"|avg|average)[\s_]$"
+    r"|\b(?:s|sec|secs|seconds|ms|it|its|steps|samples|batches)/$",
+    re.IGNORECASE,
+)
+"""Before it, the number is of another epoch, or of none: ``Best metric: 60.2 (epoch 0)``, ``steps per epoch: 9``."""
+_NO_COUNT = re.compile(r"(?:\.\d+)?\s?(?:s|secs?|seconds|ms|mins?|minutes|h|hours|samples|images)\b", re.IGNORECASE)
+"""Behind it: the number is a time, or an amount."""
+_FIRST_OF_ALL = re.compile(r"\bstart[\s_]$", re.IGNORECASE)
+_ENDED = re.compile(r"\b(?:end of|finished|completed)\s$", re.IGNORECASE)
+_HAS_ENDED = re.compile(r"\W{0,4}(?:done|finished|complete|completed|ended|took|time)\b", re.IGNORECASE)
+"""Around an epoch: it is that of the lines before, whose values are counted where nothing else names their epochs."""
+# Transformers writes a Python dict: how many epochs are done, with their fraction.
+_EPOCHS_DONE = re.compile(r"(?:'epoch'\s*:\s*'?(?=\d)|\"epoch\"\s*:\s*(?=\d{1,6}\.))(\d{1,6}(?:\.\d{1,12})?)")
+_NO_WORDS = re.compile(r"[\W\d_]+")
+_MOST_WORDINGS = 100
+
+
+@dataclass(slots=True)
+class NamedEpoch:
+    """The epoch that a log named last.
+
+    Attributes:
+        first: Number of the trainer's first epoch; None where it has to be recognised.
+        current: The zero-based epoch; None before the first.
+        is_shifted: The epochs that were named so far turned out to be counted from 1: each is one less. Whoever looks
+            sets it to false.
+    """
+
+    first: int | None = None
+    current: int | None = None
+    is_shifted: bool = False
+    _recognised: int | None = None
+    _may_be_shifted: bool = False
+    # What stood before the number of an epoch.
+    _wordings: set[str] = field(default_factory=set)
+
+    def note(self, line: str, has_objective: Callable[[str], bool]) -> bool:
+        """Take over the epoch that a line names; return whether it names one."""
+        epoch = self._of(line, has_objective)
+        if epoch is None:
+            return False
+        self.current = epoch
+        return True
+
+    def _of(self, line: str, has_objective: Callable[[str], bool]) -> int | None:
+        if (done := _EPOCHS_DONE.search(line)) is not None:
+            return max(math.ceil(float(done[1])) - 1, 0)
+        match = _EPOCH.search(line)
+        if match is None or not _is_of_these_lines(line, match, has_objective):
+            return None
+        before = line[: match.start()]
+        number, of = int(match[1]), int(match[2]) if match[2] else None
+        epoch = self._zero_based(number, of)
+        if epoch == self.current:
+            return epoch
+        wording = _NO_WORDS.sub(" ", before)
+        is_earlier = self.current is not None and epoch < self.current
+        if is_earlier and of is None and wording not in self._wordings and not has_objective(line):
+            return None  # a remark: "saved (epoch 1 was worse)"
+        if len(self._wordings) < _MOST_WORDINGS:
+            self._wordings.add(wording)
+        return epoch
+
+    def _zero_based(self, number: int, of: int | None) -> int:
+        if self.first is not None:
+            return max(number - self.first, 0)
+        if self._recognised is None:
+            self._recognised = number
+            self._may_be_shifted = of is not None and number > 1
+        if self._may_be_shifted and (number == of or number < self._recognised):
+            self._may_be_shifted, self.is_shifted = False, number == of
+            self._recognised = 1 if number == of else self._recognised
+        # "Epoch 1/10" as the first one counts from 1; "Epoch 0:" and a resumed "Epoch 5:" count from 0.
+        return number - 1 if self._recognised == 1 and number > 0 else number
+
+    @property
+    def may_be_shifted(self) -> bool:
+        """Whether ``8/8`` may still prove that the epochs are counted from 1."""
+        return self._may_be_shifted
+
+
+def _is_of_these_lines(line: str, match: Match[str], has_objective: Callable[[str], bool]) -> bool:
+    """Whether a number behind the word is the epoch of this line and of those that follow."""
+    before = line[: match.start()]
+    if _OTHER.search(before) or _NO_COUNT.match(line, match.end()):
+        return False
+    if _FIRST_OF_ALL.search(before) and (":" in match[0] or "=" in match[0]):
+        return False
+    is_over = _ENDED.search(before) is not None or _HAS_ENDED.match(line, match.end()) is not None
+    return not is_over or has_objective(line)

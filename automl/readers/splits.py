@@ -1,0 +1,78 @@
+"""Which data a value is of: the words and the columns by which trainers tell training, validation and test apart."""
+
+from __future__ import annotations
+
+import re
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from re import Match
+
+COLUMNS = ("split", "phase", "stage", "subset", "set", "mode", "type")
+"""Names of a column, or of a field of a line, that says it."""
+
+
+class Split(IntEnum):
+    """What a value is of, the most trusted first where one metric has values of several.
+
+    Attributes:
+        UNNAMED: Nothing says it.
+        REMARK: A summary, or an epoch of the past: the best one, or the one that was loaded at the end.
+    """
+
+    VALIDATION = 0
+    UNNAMED = 1
+    TEST = 2
+    TRAINING = 3
+    REMARK = 4
+
+
+WORDS: Mapping[str, Split] = {
+    **dict.fromkeys(("val", "valid", "validation", "validating", "dev"), Split.VALIDATION),
+    **dict.fromkeys(("eval", "evaluation", "evaluating"), Split.VALIDATION),
+    **dict.fromkeys(("test", "testing"), Split.TEST),
+    **dict.fromkeys(("train", "training"), Split.TRAINING),
+}
+_ANY = "|".join(sorted(WORDS, key=len, reverse=True))
+# No part of a path or of a name: "/data/train/x", "train_loss". `valid_1's auc` is LightGBM's.
+_WORD = re.compile(rf"(?<![\w/.\\-])({_ANY})(?:_\d{{1,2}})?(?![\w/\\])", re.IGNORECASE)
+_PART = re.compile(rf"(?:\b|_)(?:{_ANY})(?:\b|_)", re.IGNORECASE)
+_FIELD = re.compile(rf"[\"']?\b(?:{'|'.join(COLUMNS)})[\"']?\s*[:=]\s*[\"']?({_ANY})\b", re.IGNORECASE)
+# Between the word and a name: other names with numbers, or nothing but marks.
+_FIELDS_BETWEEN = re.compile(
+    r"(?:[^\w\n]{0,9}[\w@.%-]{1,40}\s?[:=]\s?[-+]?[\d.]{1,20}(?:e[-+]?\d{1,3})?%?,?)*[^\w\n]{0,9}$"
+)
+
+
+def split_before(line: str, end: int) -> Split:
+    """Return of what a value is whose name begins at a position of a line: the word before it that is nearest says it.
+
+    A field such as ``"split": "train"`` says it from any place of the line.
+    """
+    word = _last_word(line, end) or _FIELD.search(line)
+    return Split.UNNAMED if word is None else WORDS[word[1].lower()]
+
+
+def is_of(line: str, end: int, split: Split) -> bool:
+    """Whether nothing but other names with numbers stands between a word for the split and a name on a line."""
+    word = _last_word(line, end)
+    is_named = word is not None and WORDS[word[1].lower()] is split
+    return is_named and word is not None and _FIELDS_BETWEEN.match(line[word.end() : end]) is not None
+
+
+def _last_word(line: str, end: int) -> Match[str] | None:
+    *_, word = [None, *_WORD.finditer(line, 0, end)]
+    return word
+
+
+def has_split(name: str) -> bool:
+    """Whether a metric's name says of what it is."""
+    return _PART.search(name) is not None
+
+
+def split_of(text: str) -> Split:
+    """Return of what a file's folder or a cell of a table says that its values are: ``b_train``, ``validation``."""
+    found = {WORDS[word] for word in re.split(r"[^a-z]+", text.lower()) if word in WORDS}
+    return found.pop() if len(found) == 1 else Split.UNNAMED

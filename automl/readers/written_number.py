@@ -1,0 +1,67 @@
+"""What stands behind a metric's name in a log as a number, and what is none or may be one of two."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from automl.readers.status_file import number_of
+
+if TYPE_CHECKING:
+    from re import Match
+
+NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|(?:nan|inf(?:inity)?)(?:\.0)?)"
+_WRAPPED = r"(?:tensor|array|(?:np|numpy)\.float\d\d)\("
+BEHIND_NAME = re.compile(rf"[\"']?\s*[=:]\s*[\"']?(?:{_WRAPPED})?({NUMBER})(\w*(?:[.,:/]\d\w*)*)", re.IGNORECASE)
+"""What stands behind a name and begins as a number: the number, and what is joined to it."""
+_THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+\.\d+")
+_WHOLE = r"(\d{1,18}|\d{1,3}(?:,\d{3}){1,5})"
+_PARTS = re.compile(rf"{_WHOLE}\s?/\s?{_WHOLE}")
+_LONGEST_GROUP = 4
+"""Of digits and a sign, before a group of three."""
+_APOSTROPHES = re.compile(r"(?:['\u2019]\d{3}){1,5}(?:\.\d{0,18})?(?![\w'\u2019])")
+_GROUP = re.compile(r"[ \u00a0\u202f]\d{3}(?![\w%/:])")
+_POWER = re.compile(r"\s?[x\u00d7*·]\s?10\s?(?:\^|\*\*)\s?[({]?([-+]?\d{1,3})[)}]?(?![\w.])")
+_SECOND = re.compile(
+    rf"\s/\s{NUMBER}[\d,]*|\s*(?:[-=~]{{1,3}}>|[→⟶⇒➜])|\sto\s[-+]?\.?\d|[-\u2013]\d|\.\.\d", re.IGNORECASE
+)
+"""A number of two: of a share, the one before and the new one, or the ends of a range."""
+_UNIT = re.compile(r"\s?‰|\s[kK]\b(?!\s?[=:])|\s?[x\u00d7]\s?10[⁰¹²³⁴-⁹⁻]")
+
+
+def number_at(line: str, match: Match[str]) -> tuple[str, float | str | None]:
+    """Return what is written at a match of `BEHIND_NAME`, and its number as `number_of` has it; None for none.
+
+    ``9912/10000`` is a share. ``1,234.5`` and ``1'234.5`` have thousands; ``1,234`` may have them or a decimal comma,
+    ``1 234`` may be two numbers.
+    """
+    text, end = match[1] + match[2], match.end()
+    behind = line[end : end + 1]
+    if behind and behind in " ->=~'\u2019‰x\u00d7*·→⟶⇒➜\u2013.\u00a0\u202f":
+        text += _joined(line, text, end)
+    return text, _plain(text)
+
+
+def _joined(line: str, text: str, end: int) -> str:
+    """Return what behind a text belongs to its number."""
+    for pattern in (_SECOND, _POWER, _UNIT):
+        if (found := pattern.match(line, end)) is not None:
+            return found[0]
+    if text.lstrip("+-").isdigit() and len(text) <= _LONGEST_GROUP:
+        for pattern in (_APOSTROPHES, _GROUP):
+            if (found := pattern.match(line, end)) is not None:
+                return found[0]
+    return ""
+
+
+def _plain(text: str) -> float | str | None:
+    if (parts := _PARTS.fullmatch(text)) is not None:
+        part, whole = (int(number.replace(",", "")) for number in parts.groups())
+        return part / whole if 0 < whole >= part else None
+    if (power := _POWER.search(text)) is not None:
+        return number_of(f"{text[: power.start()]}e{power[1]}")
+    if _THOUSANDS.fullmatch(text):
+        text = text.replace(",", "")
+    elif "'" in text or "\u2019" in text:
+        text = text.replace("'", "").replace("\u2019", "")
+    return number_of(text.lower().removesuffix(".0"))

@@ -1,0 +1,218 @@
+"""Logs with several values that could be the objective: the right one counts, or none does and the trial says so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from automl.readers.log_lines import LogReader
+from automl.trial.counted_reports import CountedReports, NamedEpochs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from automl.study.trial import Measurement
+
+Curve = dict[int | None, float]
+
+
+def read(folder: Path, text: str, objective: str, *, bytes_at_once: int = 1 << 20) -> list[Measurement]:
+    log = folder / "log"
+    log.write_bytes(b"")
+    reader = LogReader(log, objective, ("train_loss",), lambda: False, lambda: False)
+    source, content, found = CountedReports(reader, objective, 0, NamedEpochs()), text.encode(), []
+    for start in range(0, len(content), bytes_at_once):
+        with log.open("ab") as file:
+            file.write(content[start : start + bytes_at_once])
+        found += source.read()
+    return [*found, *source.finish()]
+
+
+def curve(found: list[Measurement], objective: str) -> Curve:
+    values = [(m.epoch, m.values[objective]) for m in found if objective in m.values]
+    named: Curve = {epoch: value for epoch, value in values if epoch is not None}
+    return named or dict(values)
+
+
+def notices(found: list[Measurement]) -> list[str]:
+    return [m.notice for m in found if m.notice]
+
+
+def lines(form: str, count: int = 3, first: int = 1) -> str:
+    return "".join(f"{form.format(n=n, m=n - 1, step=n * 1000)}\n" for n in range(first, first + count))
+
+
+THREE: Curve = {0: 0.71, 1: 0.72, 2: 0.73}
+PLAIN = lines("Epoch {n}/3 acc: 0.7{n}")
+BAR = "".join(f"\r{i}/9 [{'=' * i}>{'.' * (9 - i)}] - ETA: 1s - acc: 0.{i}{n}" for n in "123" for i in range(1, 10))
+LIGHTGBM = lines("[{n}]\ttraining's acc: 0.9{n}\tvalid_1's acc: 0.7{n}")
+
+RIGHT = [
+    (
+        "splatting",
+        lines("[ITER {step}] Evaluating test: acc: 0.7{n}\n[ITER {step}] Evaluating train: acc: 0.9{n}"),
+        THREE,
+    ),
+    ("train first", lines("[ITER {step}] Evaluating train: acc: 0.9{n}\nEvaluating test: acc: 0.7{n}"), THREE),
+    ("train alone", lines("[ITER {step}] Evaluating train: acc=0.7{n}"), THREE),
+    ("on the train set", lines("Epoch {n} results on val set: acc=0.7{n}\nresults on train set: acc=0.9{n}"), THREE),
+    ("ESPnet", lines("{n}epoch results: [train] loss=1.9, acc=0.9{n}, [valid] loss=1, acc=0.7{n}, time=1 s"), THREE),
+    ("unnamed, then evaluated", lines("Epoch {n}/3 loss=0.5 acc=0.9{n}\nEvaluating: loss=0.6 acc=0.7{n}"), THREE),
+    ("val, then test", lines("Epoch {n}/3 | val | acc: 0.7{n}\nEpoch {n}/3 | test | acc: 0.6{n}"), THREE),
+    ("a test alone", lines("Test set: loss: 0.1, acc: 7{n}/100 (7{n}%)"), THREE),
+    ("a final test", f"{PLAIN}Final test acc: 0.6\nTest: acc: 0.6\n", THREE),
+    ("a best one", lines("Epoch {n}/3 acc: 0.7{n}\nBest epoch: 2, acc: 0.9"), THREE),
+    ("a best one in the end", f"{PLAIN}Early stopping at epoch 3. Best was epoch 2 with acc=0.9\n", THREE),
+    ("a best one is loaded", f"{PLAIN}Loaded best checkpoint (epoch 2). acc: 0.9\n", THREE),
+    ("a best one, said behind", f"{PLAIN}acc: 0.9 (best)\n", THREE),
+    ("the best of all alone", "Training finished. Final acc: 0.7\n", {None: 0.7}),
+    (
+        "LightGBM",
+        f"{LIGHTGBM}Early stopping, best iteration is:\n[2]\ttraining's acc: 0.92\tvalid_1's acc: 0.72\n",
+        THREE,
+    ),
+    ("averaged weights", lines("Epoch {n}: acc: 0.7{n}\nEMA model: acc: 0.8{n}"), THREE),
+    ("classes", lines("Epoch {n}\nmean acc: 0.7{n}\nclass 0 acc: 0.9\nclass 1 acc: 0.1"), THREE),
+    ("bars of epochs", BAR, {0: 0.91, 1: 0.92, 2: 0.93}),
+    ("a bar over epochs", "".join(f"\r{n}it [00:01, 1.0it/s, acc=0.7{n}]" for n in (1, 2, 3)), THREE),
+    ("a bar by returns alone", "\rstep 1/9 acc=0.7" * 3 + "\rstep 9/9 acc=0.7\n", {None: 0.7}),
+    ("folds and their mean", "Fold 1/2\n" + PLAIN + "Fold 2/2\n" + PLAIN + "Mean acc: 0.6\n", {None: 0.6}),
+    ("folds without epochs", "Fold 1: acc=0.1\nFold 2: acc=0.3\nAverage acc: 0.2\n", {None: 0.2}),
+    ("one fold of five", f"Fold 3/5\n{PLAIN}", THREE),
+    ("a resumed log", lines("Epoch [{n}/8] acc: 0.7{n}", first=6), {5: 0.76, 6: 0.77, 7: 0.78}),
+    ("equal values of a resumed log", lines("Epoch [{n}/8]\nacc: 0.7", first=6), dict.fromkeys((5, 6, 7), 0.7)),
+    ("a log that goes on from an epoch", lines("Epoch {m}: acc: 0.7{n}", first=6), {5: 0.76, 6: 0.77, 7: 0.78}),
+    (
+        "MMEngine by iterations",
+        lines("Iter(train) [{step}/9] acc: 9\nIter(val) [9/9]    acc: 0.7{n}  time: 0.1"),
+        THREE,
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), [row[1:] for row in RIGHT], ids=[row[0] for row in RIGHT])
+def test_the_value_that_was_meant_counts_without_a_notice(tmp_path: Path, text: str, expected: Curve) -> None:
+    found = read(tmp_path, text, "acc")
+
+    assert (curve(found, "acc"), notices(found)) == (expected, [])
+    assert curve(read(tmp_path, text, "acc", bytes_at_once=7), "acc") == expected
+
+
+SAID = [
+    ("ranks", lines("[rank0] acc: 0.7{n}\n[rank1] acc: 0.6{n}"), THREE, "other words than those that count"),
+    ("data sets", lines("ade20k acc: 0.7{n}\ncoco acc: 0.6{n}"), THREE, "other words than those that count"),
+    (
+        "numbered",
+        lines("Epoch {n} dataset 1 acc: 0.6\nEpoch {n} dataset 2 acc: 0.7{n}"),
+        THREE,
+        "the last of them counts",
+    ),
+    ("a summary", f"{PLAIN}Done. acc: 0.6\n", THREE, "other words than those that count"),
+    ("alike", lines("Epoch {n}\nacc: 0.6{n}\nacc: 0.7{n}"), THREE, "several times in one epoch"),
+    (
+        "test each epoch",
+        lines("Epoch {n} acc: 0.9{n}\nTest: acc: 0.7{n}"),
+        THREE,
+        "those of the test are those that count",
+    ),
+    ("restart", f"Epoch 1/3 acc: 0.1\nEpoch 2/3 acc: 0.2\n{PLAIN}", THREE, "epochs of the log begin again"),
+    ("folds", f"Fold 1\n{PLAIN}Fold 2\nEpoch 1/3 acc: 0.1\nMean acc: 0.2\n", THREE, "acc of fold 1 alone counts"),
+    ("no mean", "Fold 1: acc=0.1\nFold 2: acc=0.2\n", {}, "the log has 2 folds, and no mean after them"),
+    ("top", lines("Epoch {n} top1 acc: 0.5 top5 acc: 0.7{n}"), {}, "(top1 acc 0.5, top5 acc 0.71): name one of them"),
+    (
+        "two of validation",
+        lines("[{n}]\tvalid_0's acc: 0.8\tvalid_1's acc: 0.7{n}"),
+        {},
+        "(valid_0's acc 0.8, valid_1's",
+    ),
+    ("a mean beside it", lines("Epoch {n} acc: 0.7{n} average acc: 0.6"), {}, "several values of it"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected", "notice"), [row[1:] for row in SAID], ids=[row[0] for row in SAID])
+def test_what_cannot_be_distinguished_is_said_once(tmp_path: Path, text: str, expected: Curve, notice: str) -> None:
+    found = read(tmp_path, text, "acc")
+    (said,) = notices(found)
+
+    assert notice in said
+    assert curve(found, "acc") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("9901 / 10000 (99%)", 0.9901),
+        ("9,901/10,000", 0.9901),
+        ("3 / 10 = 0.3", 0.3),
+        ("1'234.5", 1234.5),
+        ("1.5 x 10^-3", 0.0015),
+        ("1.5*10**-3", 0.0015),
+        ("0.5 - lr: 0.1", 0.5),
+        ("0.5 / lr: 0.1", 0.5),
+        ("2 100/500", 2.0),
+    ],
+)
+def test_a_number_may_have_blanks_and_powers(tmp_path: Path, text: str, expected: float) -> None:
+    found = read(tmp_path, f"Epoch 1 val_acc: {text}\n", "val_acc")
+
+    assert (curve(found, "val_acc"), notices(found)) == ({0: expected}, [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1 234.5",
+        "0.5 / 0.9",
+        "0.5-0.7",
+        "0.5..0.7",
+        "0.5 => 0.7",
+        "0.5 to 0.7",
+        "5‰",
+        "1.2 k",
+        "1.5 \u00d7 10⁻³",
+        "7 / 5",
+    ],
+)
+def test_what_may_be_two_numbers_or_has_a_unit_is_refused(tmp_path: Path, text: str) -> None:
+    found = read(tmp_path, f"Epoch 1 val_acc: {text}\n", "val_acc")
+    (said,) = notices(found)
+
+    assert curve(found, "val_acc") == {}
+    assert said.startswith(f"val_acc was not read from the log where it is written {text[:3]}")
+
+
+def test_one_number_for_two_splits_is_refused(tmp_path: Path) -> None:
+    found = read(tmp_path, lines("Epoch {n} train / val loss: 0.1 / 0.{n}"), "val_loss")
+
+    assert (curve(found, "val_loss"), len(notices(found))) == ({}, 1)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "Epoch {n} train - acc: 0.9 | val - acc: 0.7{n}",
+        "Epoch {n}\ntrain Loss: 0.5 Acc: 0.9\nval Loss: 0.6 Acc: 0.7{n}",
+        "Epoch {n}: {{'val': {{'acc': 0.7{n}}}, 'train': {{'acc': 0.9}}}}",
+        "Epoch {n} validating every 5, acc: 0.9\nEpoch {n} [valid] acc: 0.7{n}",
+    ],
+)
+def test_a_split_may_stand_apart_from_a_name_that_the_log_never_has_whole(tmp_path: Path, form: str) -> None:
+    assert curve(read(tmp_path, lines(form), "val_acc"), "val_acc") == THREE
+
+
+@pytest.mark.parametrize(
+    "remark",
+    [
+        "Last improvement: epoch 1",
+        "Highest acc 0.9 reached in epoch 1",
+        "saved (epoch 1 was worse)",
+        "Avg epoch: 12 s",
+        "[epoch 12.5s]",
+        "Epoch 100 samples/s: 300",
+        "12 sec/epoch: 12",
+        "Start epoch: 1",
+    ],
+)
+def test_a_time_and_an_epoch_of_the_past_begin_none(tmp_path: Path, remark: str) -> None:
+    assert curve(read(tmp_path, lines(f"Epoch {{n}}/3\n{remark}\nacc: 0.7{{n}}"), "acc"), "acc") == THREE
