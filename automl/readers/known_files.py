@@ -6,7 +6,7 @@
 | ``results.csv`` | Ultralytics | counted from 1 where the first one is 1 |
 | ``trainer_state.json`` | Transformers' Trainer, in its checkpoints | how many are done, with their fraction |
 | ``eval_results.json``, ``all_results.json`` | Transformers' Trainer, at the end | how many are done |
-| ``scalars.json`` | MMEngine | counted from 1; of an evaluation its step |
+| ``scalars.json`` | MMEngine | counted from 1; of an evaluation its step, unless all are iterations |
 | ``best_score.json`` | scripts | none: it is read at the end |
 
 They count where a trainer writes no status file and the skill names no metric file.
@@ -20,30 +20,25 @@ from typing import TYPE_CHECKING
 from automl.readers.epochs import counted_from_one
 from automl.readers.names import find_name
 from automl.readers.searched_files import SearchedFiles
+from automl.study.trial import Measurement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from automl.readers.metric_file import MetricFileReader
-    from automl.study.trial import Measurement
 
 _BEST_FILE = "best_score.json"
 """Holds the best value so far: a trainer may write it anew until it ends."""
 _BEST_SCORE = "best_score"
 
 
-def _step_is_epoch(measurement: Measurement) -> Measurement:
-    named = measurement if measurement.epoch is not None else replace(measurement, epoch=measurement.step)
-    return counted_from_one(named)
-
-
 _EPOCHS: dict[str, Callable[[Measurement], Measurement]] = {
     "eval_results.json": counted_from_one,
     "all_results.json": counted_from_one,
-    "scalars.json": _step_is_epoch,
 }
-_NAMES = {"metrics.csv", "results.csv", "trainer_state.json", _BEST_FILE, *_EPOCHS}
+_OF_MMENGINE = "scalars.json"
+_NAMES = {"metrics.csv", "results.csv", "trainer_state.json", _BEST_FILE, _OF_MMENGINE, *_EPOCHS}
 
 
 @dataclass(slots=True)
@@ -58,6 +53,13 @@ class KnownFilesReader(SearchedFiles):
     objective: str
     has_status: Callable[[], bool]
     _first: dict[Path, int] = field(default_factory=dict, init=False)
+    # Files of MMEngine that name an epoch; and the file and value of the objective, by name of the file and epoch.
+    _by_epoch: set[Path] = field(default_factory=set, init=False)
+    _values: dict[tuple[str, int], tuple[Path, float]] = field(default_factory=dict, init=False)
+    _has_said: bool = field(default=False, init=False)
+
+    def _objective(self) -> str:
+        return self.objective
 
     def _is_named(self, name: str) -> bool:
         return name in _NAMES
@@ -65,7 +67,28 @@ class KnownFilesReader(SearchedFiles):
     def _collect(self, read: Callable[[MetricFileReader], Iterable[Measurement]]) -> list[Measurement]:
         if self.has_status():
             return []
-        return [m for path, reader in self._files.items() for m in self._placed(path, list(read(reader)))]
+        found = []
+        for path, reader in self._files.items():
+            placed = self._placed(path, list(read(reader)))
+            found += [*placed, *self._conflicts(path, placed)]
+        return found
+
+    def _conflicts(self, path: Path, found: list[Measurement]) -> list[Measurement]:
+        """Return a notice where two files of one name have different values of one epoch: of folds, or of two runs."""
+        for measurement in found:
+            name = find_name(measurement.values, self.objective)
+            if name is None or measurement.epoch is None:
+                continue
+            other, value = self._values.setdefault((path.name, measurement.epoch), (path, measurement.values[name]))
+            if other != path and value != measurement.values[name] and not self._has_said:
+                self._has_said = True
+                first, second = (each.relative_to(self.directory) for each in (other, path))
+                notice = (
+                    f"{self.objective} of epoch {measurement.epoch} is {value:g} in {first} and "
+                    f"{measurement.values[name]:g} in {second}: the last that is read counts; keep one of them"
+                )
+                return [Measurement(notice=notice)]
+        return []
 
     def _comes_last(self, reader: MetricFileReader) -> bool:
         return reader.name.rpartition("/")[2] == _BEST_FILE
@@ -77,6 +100,8 @@ class KnownFilesReader(SearchedFiles):
             return list(map(counted_from_one, found)) if first == 1 else found
         if path.name == _BEST_FILE:
             return [self._named(m) for m in found]
+        if path.name == _OF_MMENGINE:
+            return [self._evaluated(path, m) for m in found]
         placed = _EPOCHS.get(path.name)
         return found if placed is None else list(map(placed, found))
 
@@ -85,3 +110,12 @@ class KnownFilesReader(SearchedFiles):
         if find_name(values, self.objective) is None and _BEST_SCORE in values:
             values[self.objective] = values[_BEST_SCORE]
         return replace(measurement, values=values)
+
+    def _evaluated(self, path: Path, measurement: Measurement) -> Measurement:
+        """Return a line of MMEngine: an evaluation has its epoch as step, where training names epochs."""
+        if measurement.epoch is not None:
+            self._by_epoch.add(path)
+            return counted_from_one(measurement)
+        if path not in self._by_epoch:
+            return measurement
+        return counted_from_one(replace(measurement, epoch=measurement.step))

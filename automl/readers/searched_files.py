@@ -60,6 +60,10 @@ class SearchedFiles(ABC):
         del reader
         return False
 
+    def _objective(self) -> str:
+        """Name of the objective, where rows of several data sets may have it."""
+        return ""
+
     def _format(self) -> MetricFormat | None:
         """The format of all files; by default that of each one's name."""
         return None
@@ -68,4 +72,4 @@ class SearchedFiles(ABC):
         for path in paths:
             if not path.is_symlink():
                 relative = str(path.relative_to(self.directory))
-                self._files[path] = MetricFileReader(self.directory, relative, self._format())
+                self._files[path] = MetricFileReader(self.directory, relative, self._format(), self._objective())

@@ -29,12 +29,16 @@ class Split(IntEnum):
     REMARK = 4
 
 
-WORDS: Mapping[str, Split] = {
-    **dict.fromkeys(("val", "valid", "validation", "validating", "dev"), Split.VALIDATION),
-    **dict.fromkeys(("eval", "evaluation", "evaluating"), Split.VALIDATION),
-    **dict.fromkeys(("test", "testing"), Split.TEST),
-    **dict.fromkeys(("train", "training"), Split.TRAINING),
+_SPELLINGS = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation", "validating", "dev"),
+    "eval": ("eval", "evaluation", "evaluating"),
+    "test": ("test", "testing"),
 }
+SHORT = {word: short for short, words in _SPELLINGS.items() for word in words}
+"""Word -> what it is in a metric's name."""
+_SPLITS = {"train": Split.TRAINING, "test": Split.TEST, "val": Split.VALIDATION, "eval": Split.VALIDATION}
+WORDS: Mapping[str, Split] = {word: _SPLITS[short] for word, short in SHORT.items()}
 _ANY = "|".join(sorted(WORDS, key=len, reverse=True))
 # No part of a path or of a name: "/data/train/x", "train_loss". `valid_1's auc` is LightGBM's.
 _WORD = re.compile(rf"(?<![\w/.\\-])({_ANY})(?:_\d{{1,2}})?(?![\w/\\])", re.IGNORECASE)

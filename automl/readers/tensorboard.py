@@ -4,11 +4,13 @@
 |---|---|
 | Lightning's TensorBoardLogger | the tag ``epoch`` of the same step, counted from 0 |
 | Transformers' Trainer | the tag ``train/epoch`` of the same step: how many are done, with their fraction |
+| others with such a tag | the same tag, counted from 0: they have tags that Transformers has not |
 | everything else | from the steps of the objective: epochs where they rise by 1, else counted |
 
 A step of ``everything else`` says nothing before there is a second one, unless it is 0 or 1. In a folder ``train`` or
-``validation``, as Keras makes them, and in those of ``add_scalars`` the folder is part of a metric's name. What is
-written of hyperparameters is left out.
+``validation``, as Keras makes them, and in those of ``add_scalars`` the folder is part of a metric's name. Where
+several folders have the objective, as of folds or of data sets, that of one counts. What is written of hyperparameters
+is left out.
 """
 
 from __future__ import annotations
@@ -24,8 +26,10 @@ from automl import clock
 from automl.readers.epochs import HOLD_S
 from automl.readers.event_file import EventFile
 from automl.readers.filtered_loss import hidden_losses
+from automl.readers.folder_choice import FolderChoice
 from automl.readers.folder_search import FolderSearch
 from automl.readers.names import find_name, key_of
+from automl.readers.splits import SHORT
 from automl.readers.status_file import NAMELESS, by_finiteness, number_of, with_names
 from automl.storage.paths import TENSORBOARD
 from automl.study.finite import is_finite
@@ -41,11 +45,10 @@ OURS = ".automl"
 """How the names of our own event files end, which lie beside those of the trainer."""
 _MOST_HELD_BACK = 10_000
 _HYPERPARAMETERS = re.compile(r"hp_metric$|_hparams_/|hparam/")
-_SPLITS = {"train": "train", "training": "train"} | dict.fromkeys(("val", "valid", "validation"), "val")
-_SPLITS |= {"eval": "eval", "evaluation": "eval", "test": "test"}
 _OF_KERAS = "epoch_"
 _COUNTED = "epoch"
 _DONE = "train/epoch"
+_OF_TRANSFORMERS = re.compile(r"(?:train|eval|test)/")
 
 
 @dataclass(slots=True)
@@ -96,9 +99,20 @@ class _Run:
     step: int = 0
     epoch: int | None = None
     has_tag: bool = False
+    # What ``train/epoch`` says, and whether Transformers has not written it.
+    done: float | None = None
+    is_own: bool = False
+    has_fraction: bool = False
     pending: dict[str, float] = field(default_factory=dict)
     pending_since_s: float = 0.0
     waiting: list[tuple[int, dict[str, float]]] = field(default_factory=list)
+
+    @property
+    def epoch_of_tag(self) -> int | None:
+        """The zero-based epoch that the tag says last."""
+        if self.done is None or (self.is_own and not self.has_fraction):
+            return self.epoch
+        return max(math.ceil(self.done) - 1, 0)
 
 
 @dataclass(slots=True)
@@ -121,12 +135,14 @@ class TensorboardReader:
     first_epoch: int | None = None
     pattern: str | None = None
     _steps: EpochsOfSteps = field(init=False)
+    _folders: FolderChoice = field(init=False)
     _runs: dict[Path, _Run] = field(default_factory=dict)
     _held_back: list[Measurement] = field(default_factory=list)
     _search: FolderSearch = field(init=False)
 
     def __post_init__(self) -> None:
         self._steps = EpochsOfSteps(self.first_epoch)
+        self._folders = FolderChoice(self.directory, self.objective)
         self._search = FolderSearch(self.directory, self._is_named, pattern=self.pattern)
 
     @property
@@ -138,6 +154,7 @@ class TensorboardReader:
         """Return what is new in the files."""
         self._add()
         found = self._collected(lambda file: file.read(), held_before_s=time.monotonic() - HOLD_S)
+        found += self._folders.said()
         if not self.has_status():
             return found
         self._held_back += found
@@ -149,7 +166,8 @@ class TensorboardReader:
         self._add(is_last=True)
         found = [*self._held_back, *self._collected(lambda file: file.finish(), held_before_s=math.inf)]
         self._held_back = []
-        return [] if self.has_status() and self.has_objective() else [*found, *self._damages()]
+        found += [*self._folders.said(), *self._damages()]
+        return [] if self.has_status() and self.has_objective() else found
 
     def _is_named(self, name: str) -> bool:
         return (self.pattern is not None or name.startswith(TENSORBOARD)) and not name.endswith(OURS)
@@ -163,7 +181,13 @@ class TensorboardReader:
     def _collected(self, read: Callable[[EventFile], Iterable[Scalars]], *, held_before_s: float) -> list[Measurement]:
         """Return what is new in every file; what stands at its last step only if it was there at a monotonic time."""
         runs = tuple(self._runs.values())
-        found = [measurement for run in runs for measurement in self._events(run, read(run.file), held_before_s)]
+        latest = {run.file.path.parent: run for run in runs}
+        found = list[Measurement]()
+        for run in runs:
+            events = list(read(run.file))
+            # A resumed training goes on in another file: what stands at the last step of this one comes before it.
+            is_over = latest[run.file.path.parent] is not run and not (events and run.has_tag)
+            found += self._events(run, events, math.inf if is_over else held_before_s)
         if self._steps.is_settled or held_before_s == math.inf:
             found += [measurement for run in runs for measurement in self._settled(run)]
         return found
@@ -181,11 +205,14 @@ class TensorboardReader:
     def _taken(self, run: _Run, tag: str, number: float) -> Iterator[Measurement]:
         if key_of(tag) == _COUNTED or tag == _DONE:
             if math.isfinite(number):
-                run.has_tag = True
-                first = self.first_epoch or 0
-                run.epoch = max(math.ceil(number) - 1, 0) if tag == _DONE else max(int(number) - first, 0)
+                run.has_tag, run.done = True, number if tag == _DONE else None
+                run.epoch = max(int(number) - (self.first_epoch or 0), 0)
+                # Transformers writes a loss of training only when some of it is done.
+                run.has_fraction |= tag == _DONE and not number.is_integer()
+                run.is_own |= tag == _DONE and number == 0 and any(name.startswith("train") for name in run.pending)
             yield from self._flushed(run)
         elif not _HYPERPARAMETERS.match(tag):
+            run.is_own |= _OF_TRANSFORMERS.match(tag) is None
             run.pending_since_s = run.pending_since_s if run.pending else time.monotonic()
             run.pending[run.rename(tag)] = number
 
@@ -194,10 +221,14 @@ class TensorboardReader:
         values, run.pending = run.pending, {}
         if not values:
             return
+        name = find_name(values, self.objective)
+        if name is not None and not self._folders.counts(run.file.path):
+            del values[name]
+            name = None
         if run.has_tag:
-            yield _measurement(values, run.epoch, run.step)
+            yield _measurement(values, run.epoch_of_tag, run.step)
             return
-        if find_name(values, self.objective) is not None:
+        if name is not None:
             self._steps.add(run.step)
         lost = {name: number for name, number in values.items() if not is_finite(number)}
         if lost:
@@ -214,15 +245,16 @@ class TensorboardReader:
         for path in self._search.new_files(is_last=is_last):
             if not path.is_symlink():
                 self._runs[path] = _Run(EventFile(path, self.directory), _naming(path.parent.name))
+                self._folders.add(path)
 
 
 def _naming(folder: str) -> Callable[[str], str]:
     """Return how metrics of the event files of a folder are called."""
-    split = _SPLITS.get(folder.lower(), "")
+    split = SHORT.get(folder.lower(), "")
 
     def name_of(tag: str) -> str:
         plain = tag.removeprefix(_OF_KERAS) if split else tag
-        if split and key_of(plain).partition("_")[0] not in _SPLITS:
+        if split and key_of(plain).partition("_")[0] not in SHORT:
             return plain if split == "train" and plain != tag else f"{split}_{plain}"
         main = tag.replace("/", "_")
         return f"{tag}/{folder.removeprefix(f'{main}_')}" if folder.startswith(f"{main}_") else tag

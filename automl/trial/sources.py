@@ -32,7 +32,9 @@ def sources_of(files: AttemptPaths, watch: TrialWatch, *, has_objective: Callabl
     named = watch.metric_file
     known = KnownFilesReader(files.root, watch.objective.metric, lambda: status.has_files)
     is_tensorboard = named is not None and TENSORBOARD in named
-    named_files = [MetricFileReader(files.root, named)] if named is not None and not is_tensorboard else []
+    named_files = []
+    if named is not None and not is_tensorboard:
+        named_files = [MetricFileReader(files.root, named, objective=watch.objective.metric, is_expected=True)]
     events = TensorboardReader(
         files.root,
         watch.objective.metric,

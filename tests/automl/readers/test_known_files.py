@@ -34,6 +34,12 @@ MMENGINE = (
     '{"lr": 0.01, "loss": 0.5, "epoch": 2, "iter": 20, "step": 20}\n'
     '{"coco/bbox_mAP": 0.5, "time": 0.1, "step": 2}\n'
 )
+BY_ITERATION = (
+    '{"lr": 0.01, "loss": 0.75, "iter": 10, "step": 10}\n'
+    '{"mIoU": 0.25, "step": 4000}\n'
+    '{"lr": 0.01, "loss": 0.5, "iter": 4010, "step": 4010}\n'
+    '{"mIoU": 0.5, "step": 8000}\n'
+)
 KERAS = "epoch,accuracy,loss,val_accuracy\n0,0.5,0.7,0.25\n1,0.6,0.6,0.5\n"
 
 
@@ -52,6 +58,7 @@ KERAS = "epoch,accuracy,loss,val_accuracy\n0,0.5,0.7,0.25\n1,0.6,0.6,0.5\n"
         ("out/checkpoint-20/trainer_state.json", json.dumps(STATE), "eval_accuracy", {0: 0.625, 1: 0.75}),
         ("out/eval_results.json", '{"epoch": 3.0, "eval_accuracy": 0.5}', "eval_accuracy", {2: 0.5}),
         ("work_dirs/x/vis_data/scalars.json", MMENGINE, "coco/bbox_mAP", {0: 0.25, 1: 0.5}),
+        ("work_dirs/x/vis_data/scalars.json", BY_ITERATION, "mIoU", {None: 0.5}),
         ("best_score.json", '{"best_score": 0.5}', "val_acc", {None: 0.5}),
         ("best_score.json", '{"val_acc": 0.25, "best_score": 0.5}', "val_acc", {None: 0.25}),
     ],
@@ -99,3 +106,14 @@ def test_beside_a_status_file_and_through_links_nothing_is_read(tmp_path: Path) 
 
     (trial / "results.csv").write_text(LIGHTNING, encoding="utf-8")
     assert KnownFilesReader(trial, "val_acc", lambda: True).finish() == []
+
+
+def test_two_files_of_one_name_with_other_values_are_said_once(tmp_path: Path) -> None:
+    for version, text in enumerate((LIGHTNING, LIGHTNING.replace("0.5\n", "0.25\n").replace("0.625", "0.375"))):
+        (tmp_path / f"version_{version}").mkdir()
+        (tmp_path / f"version_{version}/metrics.csv").write_text(text, encoding="utf-8")
+
+    found = KnownFilesReader(tmp_path, "val_acc", lambda: False).finish()
+    (said,) = [m.notice for m in found if m.notice]
+
+    assert "val_acc of epoch 0 is 0.5 in version_0/metrics.csv and 0.25 in version_1/metrics.csv" in said

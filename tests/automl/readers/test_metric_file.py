@@ -33,6 +33,20 @@ if TYPE_CHECKING:
         ("\ufeffEpoch,M\n5,1\n6,2\n", [(5, {"M": 1.0}), (6, {"M": 2.0})]),
         ("\ufeffm,Epoch\n1,5\n", [(5, {"m": 1.0})]),
         ('{"epoch": [5, 10], "m": [1, 2]}', [(5, {"m": 1.0}), (10, {"m": 2.0})]),
+        ('{"history": {"m": [1, 2]}}', [(0, {"m": 1.0}), (1, {"m": 2.0})]),
+        ('{"epochs": [{"epoch": 0, "m": 1}], "best": 2}', [(0, {"m": 1.0}), (None, {"best": 2.0})]),
+        ('{"1": {"m": 1}, "2": {"m": 2}}', [(1, {"m": 1.0}), (2, {"m": 2.0})]),
+        ('{"epoch_1": {"m": 1}}', [(1, {"m": 1.0})]),
+        ('{"val": {"m": [1, 2]}}', [(0, {"val/m": 1.0}), (1, {"val/m": 2.0})]),
+        ('{"epoch": 3, "m": 1, "of_classes": [0.1, 0.2]}', [(3, {"m": 1.0})]),
+        ('{"epoch": 3, "m": "70%"}', [(3, {"m": 70.0})]),
+        ("epoch\tm\n0\t1\n", [(0, {"m": 1.0})]),
+        ("sep=;\nepoch;m\n0;0,5\n", [(0, {"m": 0.5})]),
+        ("epoch;m;n\n0;1,234;0,234\n", [(0, {"n": 0.234})]),
+        ("# run 1\n#\nepoch,m\n0,70%\n", [(0, {"m": 70.0})]),
+        ("# epoch,m\n0,1\n1,2\n", [(0, {"m": 1.0}), (1, {"m": 2.0})]),
+        ("epoch,m\n0,1\nepoch,n,m\n1,2,3\n", [(0, {"m": 1.0}), (1, {"n": 2.0, "m": 3.0})]),
+        ("epoch,metric,value\n0,m,1\n0,n,2\n", [(0, {"m": 1.0}), (0, {"n": 2.0})]),
     ],
 )
 def test_each_shape_is_understood(text: str, expected: list[tuple[int | None, dict[str, float]]]) -> None:
@@ -119,8 +133,73 @@ def test_one_row_more_of_a_long_table_is_read_alone(tmp_path: Path) -> None:
 
     with file.open("a", encoding="utf-8") as stream:
         stream.write("20000,0.75\n")
-    with patch("automl.readers.metric_file.csv.DictReader", side_effect=csv.DictReader) as parser:
+    with patch("automl.readers.metric_rows.csv.DictReader", side_effect=csv.DictReader) as parser:
         found = reader.read()
 
     assert [m.epoch for m in found] == [20_000]
     assert parser.call_args.args == (["epoch,acc", "20000,0.75"],)
+
+
+def found_in(folder: Path, name: str, text: str, objective: str) -> tuple[dict[int | None, float], list[str]]:
+    (folder / name).write_text(text, encoding="utf-8")
+    reader = MetricFileReader(folder, name, objective=objective, is_expected=True)
+    found = [*reader.read(), *reader.finish()]
+    return {m.epoch: m.values[objective] for m in found if objective in m.values}, [m.notice for m in found if m.notice]
+
+
+def table(column: str, *cells: str) -> str:
+    rows = "".join(f"{epoch},{cell},0.{number}{epoch}\n" for epoch in (0, 1) for number, cell in enumerate(cells, 1))
+    return f"epoch,{column},acc\n{rows}"
+
+
+@pytest.mark.parametrize(
+    ("text", "objective", "expected"),
+    [
+        (table("split", "val", "test"), "acc", {0: 0.1, 1: 0.11}),
+        (table("split", "test", "train", "val"), "acc", {0: 0.3, 1: 0.31}),
+        (table("split", "val", "test"), "test_acc", {0: 0.2, 1: 0.21}),
+        (table("phase", "validation", "test"), "val_acc", {0: 0.1, 1: 0.11}),
+        (table("dataset", "kitti", "nyu"), "nyu_acc", {0: 0.2, 1: 0.21}),
+        (table("dataset", "kitti", "mean"), "acc", {0: 0.2, 1: 0.21}),
+        (table("fold", "0", "1", "mean"), "acc", {0: 0.3, 1: 0.31}),
+        (table("class", "0", "1", "all"), "acc", {0: 0.3, 1: 0.31}),
+        (table("data", "0.01"), "data", {0: 0.01, 1: 0.01}),
+        (table("split", "test"), "acc", {0: 0.1, 1: 0.11}),
+    ],
+)
+def test_of_rows_of_one_epoch_those_count_that_the_name_or_validation_says(
+    tmp_path: Path, text: str, objective: str, expected: dict[int | None, float]
+) -> None:
+    assert found_in(tmp_path, "m.csv", text, objective) == (expected, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "epochs", "notice"),
+    [
+        (
+            table("dataset", "kitti", "nyu"),
+            {0: 0.1, 1: 0.11},
+            "rows of m.csv of kitti and of nyu, and those of kitti count",
+        ),
+        (table("fold", "1", "2"), {0: 0.1, 1: 0.11}, "rows of m.csv of fold1 and of fold2, and those of fold1 count"),
+        (table("note", "a", "b"), {0: 0.2, 1: 0.21}, "several rows of epoch 0 of m.csv, and the last of them counts"),
+        ("acc was 0.5\n", {}, "nothing was read of m.csv, which begins with 'acc was 0.5': expected are JSON"),
+    ],
+)
+def test_rows_that_cannot_be_distinguished_are_said_once(
+    tmp_path: Path, text: str, epochs: dict[int | None, float], notice: str
+) -> None:
+    found, (said,) = found_in(tmp_path, "m.csv", text, "acc")
+
+    assert found == epochs
+    assert notice in said
+
+
+def test_comments_before_the_names_of_columns_may_come_first_alone(tmp_path: Path) -> None:
+    reader, file = MetricFileReader(tmp_path, "m.csv"), tmp_path / "m.csv"
+
+    file.write_text("# run 1\n", encoding="utf-8")
+    assert reader.read() == []
+    file.write_text("# run 1\nepoch,m\n0,0.5\n", encoding="utf-8")
+
+    assert [(m.epoch, dict(m.values)) for m in reader.read()] == [(0, {"m": 0.5})]

@@ -186,3 +186,63 @@ def test_beside_another_file_of_metrics_it_counts_only_where_that_lacks_the_obje
     assert list(curve(source.finish(), "val/acc")) == [0, 1]
     known = TensorboardReader(tmp_path, "val/acc", lambda: True, lambda: True)
     assert known.finish() == []
+
+
+def of_tags(rows: list[tuple[int, str, float]]) -> bytes:
+    return b"".join(record(encode_event(1.0, step=step, values={tag: value})) for step, tag, value in rows)
+
+
+@pytest.mark.parametrize(
+    ("folders", "expected"),
+    [
+        (("a_val", "b_train"), 0),
+        (("a_train", "b_val"), 1),
+        (("train/run", "val/run"), 1),
+        (("fold0", "fold1"), 0),
+        (("kitti", "nyu"), 0),
+    ],
+)
+def test_of_several_folders_with_the_objective_one_counts(
+    tmp_path: Path, folders: tuple[str, ...], expected: int
+) -> None:
+    for number, folder in enumerate(folders):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / NAME).write_bytes(of_tags([(step, "acc", number / 2 + step / 8) for step in range(3)]))
+
+    found = reader(tmp_path, "acc").finish()
+    notices = [m.notice for m in found if m.notice]
+
+    assert curve(found, "acc") == {step: expected / 2 + step / 8 for step in range(3)}
+    assert [("such as fold0 and fold1, and that of fold0 counts" in text) for text in notices] == (
+        [] if "val" in str(folders) else [folders[0] == "fold0"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("tags", "done", "expected"),
+    [
+        (("train/epoch", "val/acc"), (0, 1, 2), [0, 1, 2]),
+        (("train/loss", "train/epoch", "val/acc"), (0, 1, 2), [0, 1, 2]),
+        (("val/acc", "train/epoch"), (0.5, 1, 2), [0, 0, 1]),
+        (("train/loss", "train/epoch", "eval/acc", "train/epoch"), (1, 2, 3), [0, 1, 2]),
+    ],
+)
+def test_a_tag_train_epoch_counts_epochs_done_only_where_transformers_writes_it(
+    tmp_path: Path, tags: tuple[str, ...], done: tuple[float, ...], expected: list[int]
+) -> None:
+    steps = [(10 * number, tag, value) for number, value in enumerate(done) for tag in tags]
+    rows = [(step, tag, value if tag == "train/epoch" else 0.5 + step / 64) for step, tag, value in steps]
+    (tmp_path / NAME).write_bytes(of_tags(rows))
+    objective = next(tag for tag in tags if tag.endswith("acc"))
+
+    found = reader(tmp_path, objective).finish()
+
+    assert [m.epoch for m in found if objective in m.values] == expected
+
+
+def test_the_last_step_of_a_file_comes_before_the_file_that_goes_on(tmp_path: Path) -> None:
+    (tmp_path / NAME).write_bytes(of_tags([(step, "val/acc", 0.5) for step in range(3)]))
+    (tmp_path / NAME.replace(".1.", ".2.")).write_bytes(of_tags([(step, "val/acc", 0.75) for step in (2, 3)]))
+    source = reader(tmp_path, "val/acc")
+
+    assert curve([*source.read(), *source.finish()], "val/acc") == {0: 0.5, 1: 0.5, 2: 0.75, 3: 0.75}
