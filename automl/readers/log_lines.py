@@ -23,7 +23,15 @@ from automl.readers.filtered_loss import GRADIENT, hidden_losses
 from automl.readers.folds import Folds
 from automl.readers.growing_file import GrowingFile
 from automl.readers.log_report import Notices, Report, without_numbers, without_times
-from automl.readers.mentions import chosen, grouped, labelled, last_numbers, metrics_in, split_of_mention
+from automl.readers.mentions import (
+    MOST_ON_A_LINE,
+    chosen,
+    grouped,
+    labelled,
+    last_numbers,
+    metrics_in,
+    split_of_mention,
+)
 from automl.readers.named_epochs import NamedEpoch
 from automl.readers.names import find_name
 from automl.readers.progress_bar import BarValues, is_bar, is_unfinished
@@ -62,7 +70,6 @@ _OF_REMARKS = (
     "swa",
     "class",
 )
-_IS_BEST = re.compile(r"\s{0,3}[(\[]best[)\]]", re.IGNORECASE)
 _BEST_BELOW = re.compile(r"\bbest\b[^:]*:$", re.IGNORECASE)
 """The end of a line that says it of the next one, as LightGBM's: ``Early stopping, best iteration is:``."""
 _ANY_LOSS = "loss"
@@ -236,7 +243,7 @@ class LogReader:
         """Return what stands for an objective that the log never names: ``kpi``, or ``val - acc`` for ``val_acc``."""
         if self._part is not None:
             split, name = self._part
-            found = [mention for mention in every.get(name, []) if is_of(line, mention.begin, split)]
+            found = [mention for mention in every.get(name, [])[-MOST_ON_A_LINE:] if is_of(line, mention.begin, split)]
             if found:
                 return found
         return every.get(_ANY_OBJECTIVE, [])
@@ -277,7 +284,7 @@ class LogReader:
         if names_epoch or report.is_bar or batches is not None:
             return report
         small = line.lower()
-        is_remark = self._is_best_next or _IS_BEST.match(line, mention.end) is not None
+        is_remark = self._is_best_next
         if not is_remark and any(word in small for word in _OF_REMARKS):
             is_remark = _REMARK.search(small, 0, mention.start) is not None
         return report._replace(split=Split.REMARK) if is_remark else report

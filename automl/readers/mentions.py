@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 _LONGEST_NAME = 120
+MOST_ON_A_LINE = 20
+"""Of one metric: a line may be what a garbled terminal has left."""
 _PART_OF_A_NAME = frozenset("/.-_")
 _WORD_BEFORE = re.compile(r"[\w.@'-]{0,40}\W{0,2}$")
 _OTHER = re.compile(
@@ -79,7 +81,7 @@ def chosen(line: str, mentions: Sequence[Mention]) -> list[Mention]:
     if len(numbers) <= 1:
         return numbers
     best = min(mention.rank for mention in numbers)
-    ranked = [mention for mention in numbers if mention.rank == best]
+    ranked = [mention for mention in numbers if mention.rank == best][-MOST_ON_A_LINE:]
     if isinstance(ranked[-1].number, str):
         return ranked[-1:]
     splits = [split_of_mention(line, mention) for mention in ranked]

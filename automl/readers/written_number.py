@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|(?:nan|inf(?:inity)?)(?:\.0)?)"
 _WRAPPED = r"(?:tensor|array|(?:np|numpy)\.float\d\d)\("
-BEHIND_NAME = re.compile(rf"[\"']?\s*[=:]\s*[\"']?(?:{_WRAPPED})?({NUMBER})(\w*(?:[.,:/]\d\w*)*)", re.IGNORECASE)
+BEHIND_NAME = re.compile(
+    rf"[\"']?\s{{0,40}}[=:]\s{{0,40}}[\"']?(?:{_WRAPPED})?({NUMBER})(\w*(?:[.,:/]\d\w*)*)", re.IGNORECASE
+)
 """What stands behind a name and begins as a number: the number, and what is joined to it."""
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+\.\d+")
 _WHOLE = r"(\d{1,18}|\d{1,3}(?:,\d{3}){1,5})"

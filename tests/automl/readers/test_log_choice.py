@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -65,7 +66,13 @@ RIGHT = [
     ("a best one", lines("Epoch {n}/3 acc: 0.7{n}\nBest epoch: 2, acc: 0.9"), THREE),
     ("a best one in the end", f"{PLAIN}Early stopping at epoch 3. Best was epoch 2 with acc=0.9\n", THREE),
     ("a best one is loaded", f"{PLAIN}Loaded best checkpoint (epoch 2). acc: 0.9\n", THREE),
-    ("a best one, said behind", f"{PLAIN}acc: 0.9 (best)\n", THREE),
+    ("new best ones are marked", "acc: 0.71 (best)\nacc: 0.72\nacc: 0.73 (best)\n", THREE),
+    ("the state stands before", lines("Round {n} [better] acc: 0.7{n}").replace("2 [better]", "2 [worse]"), THREE),
+    (
+        "PaddleSeg",
+        lines("[TRAIN] epoch: {n}, iter: 1/9, loss: 1\n[EVAL] #Images: 5 mIoU: 0.1 acc: 0.7{n} Dice: 1"),
+        THREE,
+    ),
     ("the best of all alone", "Training finished. Final acc: 0.7\n", {None: 0.7}),
     (
         "LightGBM",
@@ -108,6 +115,7 @@ SAID = [
         THREE,
         "the last of them counts",
     ),
+    ("a best one, said behind", f"{PLAIN}acc: 0.9 (best)\n", THREE, "other words than those that count"),
     ("a summary", f"{PLAIN}Done. acc: 0.6\n", THREE, "other words than those that count"),
     ("alike", lines("Epoch {n}\nacc: 0.6{n}\nacc: 0.7{n}"), THREE, "several times in one epoch"),
     (
@@ -216,3 +224,14 @@ def test_a_split_may_stand_apart_from_a_name_that_the_log_never_has_whole(tmp_pa
 )
 def test_a_time_and_an_epoch_of_the_past_begin_none(tmp_path: Path, remark: str) -> None:
     assert curve(read(tmp_path, lines(f"Epoch {{n}}/3\n{remark}\nacc: 0.7{{n}}"), "acc"), "acc") == THREE
+
+
+@pytest.mark.parametrize(
+    "line", ["acc: 0.5 " * 1100, "acc: nan " * 1000, "acc" + " " * 9000 + "x", "acc: 1" + " 234" * 2000]
+)
+def test_a_garbled_line_costs_little(tmp_path: Path, line: str) -> None:
+    started_s = time.process_time()
+
+    read(tmp_path, f"{line}\n" * 20, "val_acc")
+
+    assert time.process_time() - started_s < 20.0
