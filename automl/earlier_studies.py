@@ -7,7 +7,9 @@ reason, where it is of the same skill or its place was named. A store that does 
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field
+import functools
+import itertools
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,7 @@ from automl.storage.study_directory import study_of_plan, why_unreadable
 from automl.storage.study_history import history_of, read_history
 from automl.study.causes import OriginKind
 from automl.tracking.mlflow.earlier_runs import RecordedStudies
+from automl.tracking.mlflow.folder import MlflowFolder
 from automl.tracking.mlflow.uri import default_tracking_uri
 from automl.transfer import MOST_STUDIES, is_of_skill, why_not
 
@@ -45,6 +48,7 @@ class Source:
         is_named: The user has named its place.
         root: Its directory, where it has one.
         plan: Its plan, where it has a directory.
+        study_id: Its own id, where it has been recorded.
     """
 
     history: StudyHistory
@@ -53,6 +57,14 @@ class Source:
     is_named: bool = False
     root: Path | None = None
     plan: StoredPlan | None = None
+    study_id: str = ""
+
+    @property
+    def place(self) -> str:
+        """Where it lies, in a word or two."""
+        if self.root is not None:
+            return self.root.parent.name
+        return "the tracking store" if self.kind is OriginKind.TRACKED_STUDY else "a file"
 
 
 @dataclass(slots=True)
@@ -66,6 +78,7 @@ class EarlierStudies:
         original: The plan of the study of the results folder that this one repeats; None for none.
         began_with: The points and the studies with which the study of the tracking store began that this one repeats;
             None for none.
+        ids: The own ids of those that are found.
     """
 
     found: list[tuple[StudyHistory, OriginKind]] = field(default_factory=list)
@@ -73,6 +86,7 @@ class EarlierStudies:
     notes: list[str] = field(default_factory=list)
     original: StoredPlan | None = None
     began_with: tuple[tuple[EarlierPoint, ...], tuple[str, ...]] | None = None
+    ids: set[str] = field(default_factory=set)
 
     @property
     def histories(self) -> tuple[StudyHistory, ...]:
@@ -120,8 +134,7 @@ def _take(source: Source, plan: StudyPlan, studies: EarlierStudies) -> None:
     history = source.history
     if not is_of_skill(history, plan) and not source.is_named:
         return
-    key = (history.fingerprint, history.name)
-    if len(studies.found) >= MOST_STUDIES or any(key == (o.fingerprint, o.name) for o in studies.histories):
+    if len(studies.found) >= MOST_STUDIES or source.study_id in studies.ids:
         return
     reason = why_not(history, plan)
     if not reason:
@@ -136,7 +149,12 @@ def _take(source: Source, plan: StudyPlan, studies: EarlierStudies) -> None:
     if reason:
         studies.refused.setdefault(history.name, reason)
     elif not any(history.is_same(other) for other in studies.histories):
+        names = {other.name for other in studies.histories}
+        name = history.name if history.name not in names else f"{history.name} in {source.place}"
+        numbered = (f"{name} ({number})" for number in itertools.count(2))
+        history = replace(history, name=name if name not in names else next(n for n in numbered if n not in names))
         studies.found.append((history, source.kind))
+        studies.ids.update(filter(None, [source.study_id]))
 
 
 def _of_folder(results: Path, refused: dict[str, str] | None = None) -> Iterator[Source]:
@@ -156,7 +174,11 @@ def _of_folder(results: Path, refused: dict[str, str] | None = None) -> Iterator
 def _of_directory(paths: StudyPaths, *, is_named: bool) -> Source:
     stored, root = read_plan(paths), paths.root
     history = history_of(stored, study_of_plan(stored), root.name, paths.plan_file.stat().st_mtime)
-    return Source(history, lambda: read_history(root), is_named=is_named, root=root, plan=stored)
+    study_id = None
+    with contextlib.suppress(ConfigurationError):  # a torn id says nothing about the values
+        study_id = MlflowFolder(paths).known_id()
+    load = functools.partial(read_history, root)
+    return Source(history, load, is_named=is_named, root=root, plan=stored, study_id=study_id or "")
 
 
 def _of_places(named: Sequence[str], refused: dict[str, str]) -> list[Source]:
@@ -210,8 +232,13 @@ def _of_store(
         return []
     studies.began_with = store.began_with()
     return [
-        Source(history, lambda history=history: store.with_trials(history), OriginKind.TRACKED_STUDY)  # type: ignore[misc] # bound now
-        for history in store.histories()
+        Source(
+            history,
+            lambda history=history: store.with_trials(history),  # type: ignore[misc] # bound now
+            OriginKind.TRACKED_STUDY,
+            study_id=study_id,
+        )
+        for history, study_id in zip(store.histories(), store.study_ids(), strict=True)
     ]
 
 

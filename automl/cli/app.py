@@ -12,8 +12,10 @@ import errno
 import gc
 import importlib
 import io
+import itertools
 import json
 import os
+import re
 import select
 import signal
 import sys
@@ -153,6 +155,7 @@ def run_command_line(arguments: list[str]) -> int:
         _print_error(_WITHOUT_TEXTS)
         return ConfigurationError.exit_status
     try:
+        _require_texts(arguments)
         with _usable_paths():
             outcome = cli.main(args=arguments, prog_name="automl", standalone_mode=False)
         return outcome if isinstance(outcome, int) else 0
@@ -208,9 +211,37 @@ def _usable_paths() -> Iterator[None]:
         raise ConfigurationError.from_problems([problem], subject="a path") from error
 
 
+def _require_texts(arguments: list[str]) -> None:
+    """Refuse empty texts, most of them variables that are not set: as a path they would be the working directory.
+
+    Those behind ``--`` are of another program.
+    """
+    ours = list(itertools.takewhile(lambda argument: argument != "--", arguments))
+    problems = [
+        Problem(
+            where=_place_of(before, argument, number),
+            found="an empty text",
+            expected="a value",
+            fix="leave it out, or set the variable that it stands for",
+        )
+        for number, (before, argument) in enumerate(itertools.pairwise(["automl", *ours]), start=1)
+        if not argument.strip() or re.fullmatch(r"--[\w-]+=\s*", argument)
+    ]
+    if problems:
+        raise ConfigurationError.from_problems(problems, subject="the command line")
+
+
+def _place_of(before: str, argument: str, number: int) -> str:
+    name, equals, _ = argument.partition("=")
+    if equals:
+        return name
+    return before if before.startswith("-") else f"argument {number}"
+
+
 def _cause(error: OSError) -> str:
+    hint = "; make room there, and run the command again" if error.errno in {errno.ENOSPC, errno.EDQUOT} else ""
     if (named := error.filename2 or error.filename) is not None:
-        return f"{error.strerror}: {named}"
+        return f"{error.strerror}: {named}{hint}"
     is_here_gone = isinstance(error, FileNotFoundError)
     return "the working directory is gone" if is_here_gone else error.strerror or str(error)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -277,7 +278,10 @@ def _promote(root: Path, tracking_uri: str | None) -> None:
     plan = read_plan(StudyPaths(root))
     uri = absolute_uri(tracking_uri) if tracking_uri else plan.mlflow.tracking_uri
     sync(StudyPaths(root), uri, plan.mlflow.experiment)
-    click.echo(promote(uri, plan.model or plan.name, MlflowFolder(StudyPaths(root)).study_id))
+    folder = MlflowFolder(StudyPaths(root))
+    done, model = promote(uri, plan.model or plan.name, folder.study_id)
+    folder.save_state(uri, replace(folder.load_state(uri), model=model))
+    click.echo(done)
 
 
 @commands.command("sync")

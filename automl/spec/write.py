@@ -116,8 +116,10 @@ def replace_file(file: Path, content: bytes, *, mode: int = 0o600) -> None:
             os.fsync(stream.fileno())
         temporary.chmod(mode)
         temporary.replace(file)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)  # not of a study: a temporary file made just before
+        if isinstance(error, OSError):  # a full disk names no file
+            error.filename, error.filename2 = str(file), None
         raise
 
 

@@ -102,7 +102,7 @@ def read_document(file: Path, kind: type[T], *, study: Path | None = None) -> T:
     except FileNotFoundError:
         raise
     except (OSError, ValueError, RecursionError) as error:
-        raise torn_file(file, first_line(error), f"a {getattr(kind, '__name__', kind)}") from error
+        raise torn_file(file, first_line(error), "a document") from error
 
 
 def _content(file: Path) -> bytes:

@@ -279,6 +279,17 @@ def test_a_study_in_several_places_counts_once(tmp_path: Path) -> None:
     assert len(plan.earlier) == 2
 
 
+def test_studies_of_one_name_and_plan_in_two_places_are_two(tmp_path: Path) -> None:
+    write_study(tmp_path / "A", "room", seed=1)
+    write_study(tmp_path / "B", "room", seed=1, trials=9)  # as from a trainer that is noisy
+    places = (str(tmp_path / "A"), str(tmp_path / "B"))
+
+    plan = make_plan(REQUEST.with_settings(studies=places), RunLocation(results=tmp_path / "C"))
+
+    assert [study.name for study in plan.earlier] == ["room", "room in A"]  # the newest first
+    assert sorted(len(study.trials) for study in plan.earlier) == [8, 9]
+
+
 def test_studies_that_do_not_compare_are_named_with_the_reason(tmp_path: Path) -> None:
     write_study(tmp_path, "good1", seed=1)
     write_study(tmp_path, "good2", seed=2)

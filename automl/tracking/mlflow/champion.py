@@ -106,8 +106,11 @@ def why_not(new: Mapping[str, str], champion: Mapping[str, str]) -> str | None:
     return None if is_better else f"{new['automl.metric']} {value:.6g} is not better than {best:.6g}"
 
 
-def promote(tracking_uri: str, name: str, study_id: str) -> str:
-    """Move the alias to the newest version that a study has registered, and say so.
+def promote(tracking_uri: str, name: str, study_id: str) -> tuple[str, str]:
+    """Move the alias to the newest version that a study has registered.
+
+    Returns:
+        What was done, as a sentence; and which version it is and why it is the champion, as `registry.register` does.
 
     Raises:
         LaunchError: the study has no version there, or the server does not do it.
@@ -126,10 +129,11 @@ def promote(tracking_uri: str, name: str, study_id: str) -> str:
         version, before = str(max(int(one.version) for one in found)), _champion(client, name)
         client.set_registered_model_alias(name, CHAMPION, version)
         replaced = "there was none" if before is None else f"it was version {before.version}"
-        client.set_model_version_tag(name, version, _DECISION, f"champion by `automl promote`: {replaced}")
+        decision = f"champion by `automl promote`: {replaced}"
+        client.set_model_version_tag(name, version, _DECISION, decision)
     except MlflowException as error:
         raise LaunchError(f"{where}: {explain(error)}") from error
-    return f"models:/{name}@{CHAMPION} is version {version}; {replaced}"
+    return f"models:/{name}@{CHAMPION} is version {version}; {replaced}", f"{name} version {version}, {decision}"
 
 
 def _champion(client: MlflowClient, name: str) -> ModelVersion | None:

@@ -91,6 +91,10 @@ class RecordedStudies:
         """Return the studies without their trials."""
         return tuple(self._history(run) for run in self._runs)
 
+    def study_ids(self) -> tuple[str, ...]:
+        """Return the studies' own ids, in the same order; "" where a run has none."""
+        return tuple(run.tags.get("automl.key", "").split("/")[0] for run in self._runs)
+
     def with_trials(self, history: StudyHistory) -> StudyHistory:
         """Return one of the histories with its trials.
 

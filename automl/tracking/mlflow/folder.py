@@ -132,14 +132,19 @@ class MlflowFolder:
             OSError: the folder cannot be written.
             ConfigurationError: the id cannot be read, or was changed.
         """
-        known = self._known_id()
+        known = self.known_id()
         if known is None:
             known = uuid.uuid4().hex
             make_folder(self.root, below=self.study.root)
             write_text(self._id_file, f"{known} {checksum(known)}\n")
         return known
 
-    def _known_id(self) -> str | None:
+    def known_id(self) -> str | None:
+        """Return the study's own id; None before its first use.
+
+        Raises:
+            ConfigurationError: it cannot be read, or was changed.
+        """
         for file in (self._id_file, self.study.outbox / "study_id"):
             try:
                 known, *check = read_regular_file(file).decode(errors="replace").split() or [""]
@@ -168,7 +173,7 @@ class MlflowFolder:
                 is_file, found = False, str(error.strerror)
             if not is_file:
                 raise torn_file(file, found, "a file of ours, or none", "remove what is in its place")
-        self._known_id()
+        self.known_id()
         self.read_queue(0, limit=None)
         self.refused("")
 

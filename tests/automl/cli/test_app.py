@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shlex
@@ -143,6 +144,38 @@ def test_text_that_a_terminal_cannot_show_is_escaped(tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     assert "gr\\xf6\\xdfe" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "where"),
+    [
+        (["plan", "toy/quick", "--studies", ""], "--studies"),
+        (["plan", "toy/quick", "--spec=", "--json"], "--spec"),
+        (["run", "--results", " ", "toy/quick"], "--results"),
+        (["status", ""], "argument 2"),
+    ],
+)
+def test_an_empty_text_is_refused_and_never_the_working_directory(
+    arguments: list[str], where: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command_line(arguments) == 2
+
+    assert f"  {where}\n    found     an empty text\n" in capsys.readouterr().err
+
+
+def test_a_file_that_a_full_disk_does_not_take_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = write_study(tmp_path / "example")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("os.fsync", full)
+
+    assert run_command_line(["report", str(root)]) == 1
+    shown = capsys.readouterr().err
+    assert shown == f"error: No space left on device: {root}/report.html; make room there, and run the command again\n"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")

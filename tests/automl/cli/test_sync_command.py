@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from automl.cli.app import run_command_line
+from automl.storage.documents import read_document
 from automl.storage.paths import StudyPaths
+from automl.storage.plan_document import read_plan
+from automl.tracking.mlflow.folder import MlflowFolder, UploadState
 from tests.automl.cli.study_folder import write_study
 
 QUEUE = str(StudyPaths(Path()).outbox / "queue.jsonl")
@@ -42,3 +45,24 @@ def test_what_waits_to_be_sent_and_is_damaged_is_named(
     assert str(file) in shown
     assert "start the server" not in shown
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
+
+
+def test_a_promotion_is_what_status_says_of_the_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, paths = write_study(tmp_path / "example"), StudyPaths(tmp_path / "example")
+    folder, uri = MlflowFolder(paths), read_plan(paths).mlflow.tracking_uri
+    folder.save_state(uri, UploadState(model="toy version 6, not the champion, which is version 5: worse"))
+    promoted = "toy version 6, champion by `automl promote`: it was version 5"
+    monkeypatch.setattr("automl.tracking.mlflow.tracker.sync", lambda *_: ())
+    monkeypatch.setattr("automl.tracking.mlflow.champion.promote", lambda *_: ("done", promoted))
+    monkeypatch.setattr(
+        MlflowFolder, "load_state", lambda *_: read_document(next(folder.root.glob("sent-*")), UploadState)
+    )
+
+    assert run_command_line(["status", str(root)]) == 0
+    assert "not the champion, which is version 5: worse (when it was registered)" in capsys.readouterr().out
+    assert run_command_line(["promote", str(root)]) == 0
+    assert run_command_line(["status", str(root)]) == 0
+
+    assert promoted in [line.strip().removeprefix("model").strip() for line in capsys.readouterr().out.splitlines()]

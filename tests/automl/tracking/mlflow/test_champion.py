@@ -99,7 +99,9 @@ def test_a_later_worse_study_does_not_take_the_alias_and_a_person_can(
     assert mlflow.get_model_version("depth", "3").tags["automl.champion"] == worse
     assert worse in str(mlflow.get_model_version("depth", "3").description)
 
-    assert promote(uri, "depth", "c") == "models:/depth@champion is version 3; it was version 2"
+    done, model = promote(uri, "depth", "c")
+    assert done == "models:/depth@champion is version 3; it was version 2"
+    assert model == "depth version 3, champion by `automl promote`: it was version 2"
     assert champion(mlflow) == "3"
     # Sending a record again decides nothing anew.
     assert decide_champion(mlflow, "depth", "2").startswith("champion in place of version 1")
