@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from automl.launch.base import ExternalEnd
     from automl.study.ends import StopCause
     from automl.trial.history import TrialHistory
+
+_NAMED_NUMBER = re.compile(r"(?<![\w/.-])([A-Za-z][\w/.-]{0,60})\s?[:=]\s?[-+]?(?:\d|\.\d|nan\b|inf\b)")
+_SHOWN_NAMES = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +70,9 @@ def outcome_of(
     if not history.curve and not history.needs_metric:
         return TrialOutcome(state=TrialState.COMPLETED)
     if not history.curve:
-        return TrialOutcome(state=TrialState.FAILED, reason=_missing(history), failure=FailureKind.METRIC_MISSING)
+        return TrialOutcome(
+            state=TrialState.FAILED, reason=_missing(history, log_tail), failure=FailureKind.METRIC_MISSING
+        )
     done, planned = history.curve[-1][0] + 1, history.max_epochs
     is_short = planned is not None and done < planned
     return TrialOutcome(
@@ -75,9 +81,12 @@ def outcome_of(
     )
 
 
-def _missing(history: TrialHistory) -> str:
-    if not history.names:
+def _missing(history: TrialHistory, log_tail: Sequence[str]) -> str:
+    # Of a log the objective alone is read.
+    names = history.names or dict.fromkeys(name for line in log_tail for name in _NAMED_NUMBER.findall(line))
+    if not names:
         return f"the trainer ended without reporting {history.objective} or any other metric"
-    near = suggest(history.objective, history.names)
+    near = suggest(history.objective, names)
     hint = f"; did you mean {near}?" if near is not None else ""
-    return f"the trainer never reported {history.objective}; it reported {', '.join(sorted(history.names))}{hint}"
+    said = "it reported" if history.names else "the end of its log has"
+    return f"the trainer never reported {history.objective}; {said} {', '.join(sorted(names)[:_SHOWN_NAMES])}{hint}"

@@ -60,7 +60,9 @@ def test_a_short_run_says_after_which_epoch_it_ended() -> None:
 
 
 def test_a_missing_metric_is_answered_with_what_was_reported() -> None:
-    assert "any other metric" in outcome_of(course(), 0, ()).reason
+    assert "any other metric" in outcome_of(course(), 0, ("12:30:05 loading http://host:80/x", "done")).reason
+    log = ("epoch 1/2 val_acc=0.50 loss: nan", "epoch 2/2 val_acc=0.51")
+    assert "never reported val/d1; the end of its log has loss, val_acc" in outcome_of(course(), 0, log).reason
     assert "train_loss" in outcome_of(course(Measurement(epoch=0, values={"train_loss": 1.0})), 0, ()).reason
 
 
