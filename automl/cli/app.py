@@ -185,8 +185,21 @@ def _failure(error: BaseException) -> tuple[AutomlError, str]:
     if isinstance(error, click.ClickException):
         context = error.ctx if isinstance(error, click.UsageError) else None
         hint = f"\n\nSee '{context.command_path} --help'." if context else ""
-        return ConfigurationError(error.format_message()), hint
+        return ConfigurationError(f"{error.format_message()}{_as_argument(error)}"), hint
     return InterruptedStudyError(InterruptedStudyError.EARLY), ""
+
+
+def _as_argument(error: click.ClickException) -> str:
+    """Return what to write in place of ``--results`` where a command takes the folder as an argument."""
+    if not (isinstance(error, click.NoSuchOption) and error.option_name == "--results" and error.ctx):
+        return ""
+    command, path = error.ctx.command, error.ctx.command_path
+    names = [one.make_metavar(error.ctx) for one in command.params if isinstance(one, click.Argument)]
+    if not names:
+        return ""
+    of_name = "; AUTOML_RESULTS is the folder in which a name is looked up" if "STUDY" in names[0] else ""
+    flag = " --studies" if any(one.name == "studies" for one in command.params) else ""
+    return f" The folder is the argument: {path}{flag} {' '.join(names)}{of_name}."
 
 
 @contextlib.contextmanager

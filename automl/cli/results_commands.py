@@ -14,7 +14,9 @@ import click
 
 from automl.cli.options import json_option, print_json, results_root, wrong_argument
 from automl.cli.terminal import one_line
+from automl.errors import AutomlError, Problem, counted
 from automl.machine import shown_bytes
+from automl.shown_command import shown_command
 
 if TYPE_CHECKING:
     from automl.errors import ConfigurationError
@@ -29,7 +31,7 @@ commands = click.Group()
     help="List the built-in skills, or the skills of a folder: runnable, blocked (why), disabled; or the studies of a "
     "results folder; or the plug-ins.",
 )
-@click.argument("root", required=False, type=click.Path(path_type=Path))
+@click.argument("root", required=False, type=click.Path(path_type=Path), metavar="[FOLDER]")
 @click.option("--studies", is_flag=True, help="List the studies of a results folder [results/, AUTOML_RESULTS].")
 @click.option("--plugins", is_flag=True, help="List what other distributions add, and why something cannot be used.")
 @json_option("One JSON document on stdout.")
@@ -66,6 +68,8 @@ def _list_studies(results: Path, *, as_json: bool) -> None:
         found = list_studies(results)
     except OSError as error:
         raise _unreadable(results, error) from error
+    if not found:
+        _require_no_study(results, "list", "--studies")
     if as_json:
         print_json({"studies": [{**dataclasses.asdict(row), "path": str(row.path)} for row in found]})
         return
@@ -106,6 +110,19 @@ def _list_plugins(*, as_json: bool) -> None:
         click.echo("no plug-in is installed")
 
 
+def _require_no_study(root: Path, *command: str) -> None:
+    """Refuse a folder without a study in it that is a study itself.
+
+    Raises:
+        ConfigurationError: it is one.
+    """
+    from automl.storage.paths import StudyPaths
+
+    if StudyPaths(root).plan_file.is_file():
+        fix = f"name the results folder that it lies in: {shown_command(*command, root.parent)}"
+        raise wrong_argument(str(root), "the folder of one study", "a results folder, with studies in it", fix)
+
+
 def _unreadable(root: Path, error: OSError) -> ConfigurationError:
     return wrong_argument(str(root), error.strerror or str(error), "a results folder", "check the path")
 
@@ -113,13 +130,13 @@ def _unreadable(root: Path, error: OSError) -> ConfigurationError:
 @commands.command(
     "clean",
     help="List what may be deleted from a results folder, with sizes; --yes moves it to a trash folder beside it, "
-    "--purge deletes that trash. Running and resumable studies, best checkpoints, and studies of which a part is "
-    "missing are never touched.",
+    "--purge deletes that trash. Running and resumable studies and best checkpoints are never touched, and studies of "
+    "which a part is missing, or that were never started and hold files of yours, only with --force.",
 )
 @click.argument("results", required=False, type=click.Path(path_type=Path))
 @click.option("--yes", is_flag=True, help="Move what is listed without it to the trash.")
 @click.option("--purge", is_flag=True, help="Delete what is in the trash for good.")
-@click.option("--force", multiple=True, metavar="NAME", help="List this study too, of which a part is missing.")
+@click.option("--force", multiple=True, metavar="NAME", help="List this study too, as a whole.")
 @json_option()
 def _clean(results: Path | None, *, yes: bool, purge: bool, force: tuple[str, ...], as_json: bool) -> None:
     from automl.handoff.cleaning import discard, empty_trash, take_inventory
@@ -129,22 +146,65 @@ def _clean(results: Path | None, *, yes: bool, purge: bool, force: tuple[str, ..
         inventory = take_inventory(root, force)
     except OSError as error:
         raise _unreadable(root, error) from error
+    if not inventory.studies:
+        _require_no_study(root, "clean")
     why_kept = {item.path: discard(item, moment) for item in inventory.deletable if yes}
     freed = empty_trash(inventory) if purge else None
     if as_json:
-        items = [
-            {"path": str(item.path), "bytes": item.size, "why": item.why, "is_deleted": why_kept.get(item.path) == ""}
-            for item in inventory.deletable
-        ]
-        trash = {"bytes": inventory.trash_size, "freed_bytes": freed or 0}
-        print_json({"deletable": items, "left_alone": inventory.left_alone, "trash": trash})
-        return
-    _show_inventory(root, inventory, why_kept)
+        print_json(_inventory_document(inventory, why_kept, freed))
+    else:
+        _show_inventory(root, inventory, why_kept)
+        _show_trash(root, inventory, freed)
+    kept = sum(map(bool, why_kept.values()))
+    left = len(inventory.no_trash) if purge else 0
+    if kept or left:
+        raise _not_cleaned(root, inventory, kept, left)
+
+
+def _inventory_document(inventory: Inventory, why_kept: dict[Path, str], freed: int | None) -> dict[str, object]:
+    items = [
+        {
+            "path": str(item.path),
+            "bytes": item.size,
+            "why": item.why,
+            "is_deleted": why_kept.get(item.path) == "",
+            "why_kept": why_kept.get(item.path) or None,
+        }
+        for item in inventory.deletable
+    ]
+    no_trash = {str(path): what for path, what in inventory.no_trash.items()}
+    trash = {"bytes": inventory.trash_size, "freed_bytes": freed or 0, "not_used": no_trash}
+    return {"studies": inventory.studies, "deletable": items, "left_alone": inventory.left_alone, "trash": trash}
+
+
+def _not_cleaned(root: Path, inventory: Inventory, kept: int, left: int) -> AutomlError:
+    """Return the error about what was asked for and not done; it is printed below what was done."""
+    problems = [
+        Problem(
+            where=str(path),
+            found=what,
+            expected="a folder, which automl makes, or nothing",
+            fix=f"move it away, then: {shown_command('clean', root, '--yes')}",
+        )
+        for path, what in inventory.no_trash.items()
+    ]
+    not_moved = f"{kept} of {len(inventory.deletable)} could not be moved to the trash" if kept else ""
+    not_purged = (
+        f"{counted(left, 'place')} of a trash not deleted, for {'it is' if left == 1 else 'they are'} no folder"
+    )
+    error = AutomlError("; ".join(filter(None, (not_moved, not_purged if left else ""))), problems)
+    error.is_printed = True
+    return error
+
+
+def _show_trash(root: Path, inventory: Inventory, freed: int | None) -> None:
     in_trash = inventory.trash_size
     if freed is not None:
         click.echo(f"the trash is deleted, {shown_bytes(freed)} freed")
     elif in_trash:
-        click.echo(f"the trash holds {shown_bytes(in_trash)}: automl clean {root} --purge frees it")
+        click.echo(f"the trash holds {shown_bytes(in_trash)}: {shown_command('clean', root, '--purge')} frees it")
+    for path, what in inventory.no_trash.items():
+        click.echo(f"not used as a trash, and left as it is: {path} is {what}, and no folder")
 
 
 def _show_inventory(root: Path, inventory: Inventory, why_kept: dict[Path, str]) -> None:
@@ -160,10 +220,11 @@ def _show_inventory(root: Path, inventory: Inventory, why_kept: dict[Path, str])
         click.echo(f"{len(listed)} moved to the trash, {total}")
     elif listed:
         click.echo(
-            f"{len(listed)} could be deleted, {total}; nothing was: automl clean {root} --yes moves them to a trash"
+            f"{len(listed)} could be deleted, {total}; nothing was: {shown_command('clean', root, '--yes')} moves them"
+            " to a trash"
         )
     else:
-        click.echo("nothing to delete")
+        click.echo("nothing to delete" if inventory.studies else f"no study under {root}")
 
 
 @commands.command(

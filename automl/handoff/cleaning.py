@@ -1,13 +1,15 @@
 """Find what is not needed any more in a results folder, and move it to the trash.
 
-Only studies that have ended are searched, not one that a process runs, that a resume could continue, or of which a part
-is missing. Checkpoints that were not handed over and files that were never finished may go; best checkpoints, the
-Pareto front, specs, logs, status files and the record stay. MLflow's copies in its registry are not touched.
+Only studies that have ended are searched, not one that a process runs, that a resume could continue, of which a part is
+missing, or that was never started and holds files of the user. Checkpoints that were not handed over and files that
+were never finished may go; best checkpoints, the Pareto front, specs, logs, status files and the record stay. MLflow's
+copies in its registry are not touched.
 """
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+import shlex
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -17,7 +19,7 @@ from automl.errors import ConfigurationError, Problem
 from automl.handoff.best import StudyBest
 from automl.readers.folder_search import walk
 from automl.regular_file import followed
-from automl.storage.deletion import is_deletable, move_to_trash, purge, real_path
+from automl.storage.deletion import in_place_of_trash, is_deletable, move_to_trash, purge, real_path
 from automl.storage.documents import read_document
 from automl.storage.overview import StudyRow, list_studies
 from automl.storage.owner import OwnerLock
@@ -27,11 +29,12 @@ from automl.storage.trainer_files import files_below
 from automl.trial.checkpoints import all_checkpoints, latest_links
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from automl.study.result import StudyResult
 
 _DEEPEST = 64
+_SHOWN = 5
 _UNFINISHED = ("*.partial", ".*.part", ".*.new", ".export_*")
 
 
@@ -63,11 +66,13 @@ class Inventory:
     Attributes:
         deletable: In order of studies.
         left_alone: Study directory -> why.
+        studies: How many there are.
         owners: Folders that may have a trash, real paths.
     """
 
     deletable: tuple[Deletable, ...]
     left_alone: dict[str, str]
+    studies: int = 0
     owners: tuple[Path, ...] = ()
 
     @property
@@ -75,32 +80,39 @@ class Inventory:
         """Bytes that `empty_trash` would free."""
         return freed_by(owner / TRASH for owner in self.owners)
 
+    @property
+    def no_trash(self) -> dict[Path, str]:
+        """What is there in place of a trash, by its path: nothing is moved there, nor is it deleted."""
+        found = {owner / TRASH: in_place_of_trash(owner) for owner in self.owners}
+        return {path: what for path, what in found.items() if what}
+
 
 def take_inventory(results: Path, forced: Collection[str] = ()) -> Inventory:
     """Search the studies of a results folder; nothing is changed.
 
     Args:
         results: The folder.
-        forced: Names of studies of which a part is missing, or that cannot be read: they may be deleted whole.
+        forced: Names of studies that are kept without it, see `_doubt`: they may be deleted whole.
 
     Raises:
-        ConfigurationError: a forced study is not there, or nothing is missing of it.
+        ConfigurationError: a forced study is not there, or need not be forced.
         OSError: the folder cannot be read.
     """
     root, found, left_alone = followed(results), list[Deletable](), dict[str, str]()
     rows = list_studies(results)
-    broken = {row.name for row in rows if row.missing or row.state == "unreadable"}
-    _require_broken(forced, broken)
+    doubts = {row.name: doubt for row in rows if (doubt := _doubt(row))}
+    _require_doubt(forced, doubts)
     for row in rows:
         if row.name in forced:
-            found.append(_whole(row, root, "a study of which a part is missing"))
-        elif (reason := _why_left_alone(row)) is not None:
+            found.append(_whole(row, root, f"a whole study, forced: {doubts[row.name]}"))
+        elif (reason := _why_left_alone(row, doubts.get(row.name, ""))) is not None:
             left_alone[row.name] = reason
         else:
             found += _of_study(row, root)
     studies = [real_path(row.path) for row in rows if not row.path.is_symlink()]
     linked = sorted({Path(folder) for row in rows for folder in row.linked_folders})
-    return Inventory(deletable=tuple(found), left_alone=left_alone, owners=(root, *studies, *linked))
+    owners = (root, *studies, *linked)
+    return Inventory(deletable=tuple(found), left_alone=left_alone, studies=len(rows), owners=owners)
 
 
 def discard(item: Deletable, moment: str) -> str:
@@ -130,7 +142,8 @@ def empty_trash(inventory: Inventory) -> int:
     """
     size = inventory.trash_size
     for owner in inventory.owners:
-        purge(owner)
+        if owner / TRASH not in inventory.no_trash:
+            purge(owner)
     return size
 
 
@@ -152,32 +165,62 @@ def _files(path: Path) -> Iterator[Path]:
         yield from (folder / name for name in files if not (folder / name).is_symlink())
 
 
-def _require_broken(forced: Collection[str], broken: Collection[str]) -> None:
+def _require_doubt(forced: Collection[str], doubts: Collection[str]) -> None:
     problems = [
         Problem(
             where=f"--force {name}",
-            found="no study of which a part is missing",
-            expected=", ".join(sorted(broken)) or "no study needs it here",
+            found="no study that is kept without it",
+            expected=", ".join(sorted(doubts)) or "no study needs it here",
             fix="leave it out, or name one of these studies",
         )
         for name in forced
-        if name not in broken
+        if name not in doubts
     ]
     if problems:
         raise ConfigurationError.from_problems(problems, subject="the command line")
 
 
-def _why_left_alone(row: StudyRow) -> str | None:
+def _why_left_alone(row: StudyRow, doubt: str) -> str | None:
     if row.state == "running":
         return "it is running"
-    if row.state == "unreadable":
-        return row.reason or "it cannot be read"
-    if row.missing:
-        return f"a part of it is missing: {'; '.join(row.missing)}; --force {row.name} deletes what is there"
+    if doubt:
+        is_seen = row.state != "unreadable"
+        return f"{doubt}; --force {shlex.quote(row.name)} moves it all to the trash" if is_seen else doubt
     if row.state == "interrupted" and row.states:
         return "a resume can continue it"
-    is_linked = followed(row.path) != real_path(row.path)
-    return f"a link to {followed(row.path)}, in which no trial was started" if is_linked and not row.states else None
+    is_bare_link = _is_linked(row) and not row.states
+    return f"a link to {followed(row.path)}, in which no trial was started" if is_bare_link else None
+
+
+def _doubt(row: StudyRow) -> str:
+    """Return why a study may go only where its name is given; nothing for others."""
+    reasons = []
+    if row.state == "unreadable":
+        reasons = [row.reason or "it cannot be read"]
+    elif row.missing:
+        reasons = [f"a part of it is missing: {'; '.join(row.missing)}"]
+    is_bare = row.state != "running" and not row.states and not _is_linked(row)
+    signs = tuple(_signs_of_use(StudyPaths(row.path))) if reasons or is_bare else ()
+    if signs and not reasons:
+        reasons = ["no trial was started"]
+    return "; ".join((*reasons, *signs))
+
+
+def _signs_of_use(study: StudyPaths) -> Iterator[str]:
+    """Yield what a study without a trial may hold that somebody wants to keep."""
+    with suppress(OSError):  # its row says that it cannot be read
+        if actions := sorted(study.relative(path) for path in study.actions.glob("*")):
+            yield f"actions were run: {_listed(actions)}"
+        if not_ours := study.not_ours():
+            yield f"automl did not write {_listed(not_ours)}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:_SHOWN])}{f' and {len(names) - _SHOWN} more' if names[_SHOWN:] else ''}"
+
+
+def _is_linked(row: StudyRow) -> bool:
+    return followed(row.path) != real_path(row.path)
 
 
 def _whole(row: StudyRow, root: Path, why: str) -> Deletable:

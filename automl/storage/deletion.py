@@ -76,10 +76,11 @@ def move_to_trash(path: Path, *, inside: Path, moment: str, recorded: Collection
 
     Raises:
         PermissionError: it lies elsewhere, for example behind a link.
-        OSError: it is gone or cannot be moved, as over the end of a file system.
+        OSError: it is gone or cannot be moved, as over the end of a file system, or the trash is no folder.
     """
     real = real_path(path)
     owner = inside if inside in real.parents else real.parent
+    _require_trash(owner)
     target = owner / TRASH / moment / real.relative_to(owner)
     with _parent(path, inside, recorded) as source, _opened(target.parent, is_made=True) as folder:
         os.rename(path.name, target.name, src_dir_fd=source, dst_dir_fd=folder)
@@ -89,9 +90,23 @@ def purge(owner: Path) -> None:
     """Delete the trash of a folder, a real path, for good.
 
     Raises:
-        OSError: it cannot be deleted.
+        OSError: it cannot be deleted, or is no folder.
     """
+    _require_trash(owner)
     delete(owner / TRASH, inside=owner)
+
+
+def in_place_of_trash(owner: Path) -> str:
+    """Return what is there in place of the trash of a folder; nothing where that is a folder or not made yet."""
+    trash = owner / TRASH
+    if trash.is_symlink():
+        return f"a link to {trash.readlink()}"
+    return "a file" if trash.exists() and not trash.is_dir() else ""
+
+
+def _require_trash(owner: Path) -> None:
+    if found := in_place_of_trash(owner):
+        raise NotADirectoryError(errno.ENOTDIR, f"{owner / TRASH} is {found}, and no folder")
 
 
 def _remove_deep(name: str, parent: int) -> None:

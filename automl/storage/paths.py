@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from automl.storage.trainer_files import can_open, files_below
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from automl.skill.model import ConfigFormat
 
@@ -65,11 +65,11 @@ class Place:
     """
 
     def __init__(self, name: str, content: str) -> None:
-        self._name = name
+        self.name = name
         self.content = content
 
     def __get__(self, folder: _Folder, kind: type[_Folder]) -> Path:
-        return folder.root / self._name
+        return folder.root / self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +158,7 @@ class StudyPaths(_Folder):
     record_file = Place("record.json", "Where MLflow has the study.")
     report_file = Place("report.html", "The report.")
     trials = Place("trials", "The folder of the trials.")
+    actions = Place("actions", "The folder of the actions.")
 
     def attempt(self, number: int, attempt: int = 1) -> AttemptPaths:
         """Return the paths of an attempt of a trial; its directory need not exist."""
@@ -190,7 +191,18 @@ class StudyPaths(_Folder):
 
     def action(self, key: str) -> ActionPaths:
         """Return the paths of an action, by its key ``evaluate-1``; its directory need not exist."""
-        return ActionPaths(self.root / "actions" / key)
+        return ActionPaths(self.actions / key)
+
+    def not_ours(self) -> list[str]:
+        """Return what lies in the directory and automl did not write, relative to it, in order.
+
+        What lies in one of its folders counts as written: trainers and actions write there what they like.
+        """
+        places = {place.name for place in vars(StudyPaths).values() if isinstance(place, Place)} | {TRASH}
+        above = {str(parent) for name in places for parent in Path(name).parents}
+        folders = [self.root / name for name in sorted(above) if (self.root / name).is_dir()]
+        entries = sorted(self.relative(entry) for folder in folders for entry in folder.iterdir())
+        return [entry for entry in entries if entry not in places | above and not _is_beside(entry, places)]
 
     def maker_of(self, file: Path) -> Path:
         """Return the folder of the attempt or action that a file belongs to; the directory for any other file in it."""
@@ -200,6 +212,16 @@ class StudyPaths(_Folder):
     def relative(self, path: Path) -> str:
         """Return a path relative to the directory; as it is where it lies outside."""
         return (path.relative_to(self.root) if path.is_relative_to(self.root) else path).as_posix()
+
+
+def _is_beside(entry: str, places: Collection[str]) -> bool:
+    """Tell whether an entry is the temporary file or the lock of a place."""
+    folder, name = Path(entry).parent, Path(entry).name
+    return any(
+        name.startswith((f".{place.name}.", f"{place.name}.lock"))
+        for place in map(Path, places)
+        if place.parent == folder
+    )
 
 
 def find_studies(results: Path) -> list[StudyPaths]:

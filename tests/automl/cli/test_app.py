@@ -218,3 +218,21 @@ def test_a_closed_stdout_is_no_error() -> None:
     done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
 
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("command", "usage"),
+    [
+        ("status", "status STUDY;"),
+        ("compare", "compare STUDY...;"),
+        ("report", "report STUDY;"),
+        ("clean", "clean [RESULTS]."),
+        ("list", "list --studies [FOLDER]."),
+    ],
+)
+def test_a_command_that_takes_the_folder_as_an_argument_says_so(
+    command: str, usage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command_line([command, "--results", "x"]) == 2
+
+    assert f"The folder is the argument: automl {usage}" in capsys.readouterr().err

@@ -6,13 +6,14 @@ import json
 import shutil
 from typing import TYPE_CHECKING
 
+import pytest
+
 from automl.cli.app import run_command_line
-from tests.automl.handoff.test_cleaning import write_ended
+from automl.storage.paths import TRASH
+from tests.automl.handoff.test_cleaning import write_ended, write_unstarted
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 
 def test_without_yes_nothing_is_deleted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -40,13 +41,60 @@ def test_with_yes_what_was_listed_is_gone(tmp_path: Path, capsys: pytest.Capture
     assert capsys.readouterr().out == "nothing to delete\n"
 
 
+@pytest.mark.parametrize("owner", [".", "demo"])
+def test_a_trash_that_is_a_link_is_neither_used_nor_deleted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], owner: str
+) -> None:
+    write_ended(tmp_path / "demo")
+    write_unstarted(tmp_path / "empty")
+    trash = tmp_path / owner / TRASH
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    trash.symlink_to(elsewhere)
+
+    assert run_command_line(["clean", str(tmp_path), "--yes"]) == 1
+
+    shown = capsys.readouterr()
+    kept = 1 if owner == "." else 2
+    assert f"{3 - kept} moved to the trash" in shown.out
+    assert shown.err.startswith(f"error: {kept} of 3 could not be moved to the trash\n")
+    assert f"{trash}\n    found     a link to {elsewhere}\n" in shown.err
+    assert f"fix       move it away, then: automl clean {tmp_path} --yes" in shown.err
+    assert run_command_line(["clean", str(tmp_path), "--purge"]) == 1
+    shown = capsys.readouterr()
+    assert f"left as it is: {trash} is a link to {elsewhere}, and no folder" in shown.out
+    assert "a trash not deleted" in shown.err
+    assert trash.is_symlink()
+
+
+def test_the_folder_of_a_study_is_no_results_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = write_ended(tmp_path / "my results/demo")
+
+    for command in (["clean"], ["clean", "--purge"], ["list", "--studies"]):
+        assert run_command_line([*command, str(root)]) == 2
+
+        shown = capsys.readouterr()
+        assert shown.out == ""
+        assert f"automl {' '.join(command[:1])}" in shown.err
+        assert f"'{root.parent}'" in shown.err
+
+
+def test_a_folder_without_a_study_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command_line(["clean", str(tmp_path)]) == 0
+
+    assert capsys.readouterr().out == f"no study under {tmp_path}\n"
+
+
 def test_a_study_of_which_a_part_is_missing_needs_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = write_ended(tmp_path / "demo")
     shutil.rmtree(root / "trials")
 
     assert run_command_line(["clean", str(tmp_path), "--yes"]) == 0
     missing = "a part of it is missing: trials/0000 and 1 more"
-    assert f"not touched demo: {missing}; --force demo deletes what is there" in capsys.readouterr().out
+    assert (
+        f"not touched demo: {missing}; automl did not write val.txt; --force demo moves it all to the trash"
+        in capsys.readouterr().out
+    )
     assert run_command_line(["list", "--studies", str(tmp_path)]) == 0
     assert missing in capsys.readouterr().out
     assert run_command_line(["clean", str(tmp_path), "--force", "other"]) == 2
@@ -62,7 +110,9 @@ def test_json_says_what_became_of_each(tmp_path: Path, capsys: pytest.CaptureFix
 
     document = json.loads(capsys.readouterr().out)
     assert [item["is_deleted"] for item in document["deletable"]] == [True, True]
+    assert [item["why_kept"] for item in document["deletable"]] == [None, None]
     assert document["left_alone"] == {}
+    assert document["studies"] == 1
 
 
 def test_a_folder_that_is_not_there_is_bad_input(tmp_path: Path) -> None:

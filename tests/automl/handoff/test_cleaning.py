@@ -44,6 +44,15 @@ def write_ended(root: Path) -> Path:
     return root
 
 
+def write_unstarted(root: Path) -> StudyPaths:
+    """Write a study in which no trial was started."""
+    study = write_depth_study(root)
+    study.events_file.unlink()
+    shutil.rmtree(study.trials)
+    (root / "val.txt").unlink()
+    return study
+
+
 def end(root: Path) -> None:
     tracker = FileTracker(StudyPaths(root))
     tracker.study_ended(StudyResult(objective=OBJECTIVE, trials=read_results(StudyPaths(root))))
@@ -106,14 +115,48 @@ def test_unfinished_files_and_studies_without_a_trial_may_go(tmp_path: Path) -> 
     root = write_ended(tmp_path / "demo")
     (root / "actions/export-1").mkdir(parents=True)
     (root / "actions/export-1/model.partial").write_bytes(b"half")
-    empty = write_depth_study(tmp_path / "empty")
-    empty.events_file.unlink()
-    shutil.rmtree(empty.trials)
+    write_unstarted(tmp_path / "empty")
 
     found = {str(item.path.relative_to(tmp_path)): item.why for item in take_inventory(tmp_path).deletable}
 
     assert found["demo/actions/export-1/model.partial"] == "never finished"
     assert found["empty"] == "a study in which no trial was started"
+
+
+def test_a_study_without_a_trial_that_holds_files_of_the_user_is_kept_until_it_is_named(tmp_path: Path) -> None:
+    study = write_unstarted(tmp_path / "empty")
+    for file in (study.report_file, study.mlflow / "study_id", study.root / ".plan.json.k3x", study.root / TRASH / "x"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    assert list(listed(tmp_path)) == ["empty"]
+    for name in ("precious.txt", "tracking/notes.txt", "results.csv"):
+        (study.root / name).touch()
+
+    inventory, forced = take_inventory(tmp_path), take_inventory(tmp_path, ["empty"])
+
+    names = "automl did not write precious.txt, results.csv, tracking/notes.txt"
+    assert inventory.deletable == ()
+    assert inventory.left_alone == {"empty": f"no trial was started; {names}; --force empty moves it all to the trash"}
+    assert [(item.path, item.why) for item in forced.deletable] == [
+        (study.root, f"a whole study, forced: no trial was started; {names}")
+    ]
+
+
+def test_a_study_without_a_trial_whose_actions_were_run_is_kept(tmp_path: Path) -> None:
+    study = write_unstarted(tmp_path / "empty")
+    study.action("evaluate-1").root.mkdir(parents=True)
+
+    inventory = take_inventory(tmp_path)
+
+    assert inventory.deletable == ()
+    assert "actions were run: actions/evaluate-1; --force empty" in inventory.left_alone["empty"]
+
+
+def test_a_study_of_which_a_part_is_missing_names_the_files_of_the_user_too(tmp_path: Path) -> None:
+    root = write_ended(tmp_path / "demo")
+    shutil.rmtree(root / "trials")
+
+    assert "automl did not write val.txt; --force demo" in take_inventory(tmp_path).left_alone["demo"]
 
 
 def test_other_folders_of_the_results_are_not_looked_into(tmp_path: Path) -> None:
@@ -181,9 +224,7 @@ def test_what_was_moved_to_the_trash_is_there_until_it_is_purged(tmp_path: Path)
 
 
 def test_a_study_in_the_trash_is_no_study(tmp_path: Path) -> None:
-    empty = write_depth_study(tmp_path / "empty")
-    empty.events_file.unlink()
-    shutil.rmtree(empty.trials)
+    write_unstarted(tmp_path / "empty")
 
     assert discard_all(tmp_path) == [""]
     assert take_inventory(tmp_path).left_alone == {}

@@ -85,10 +85,12 @@ def test_the_trash_keeps_the_place_and_is_not_searched_again(study: Path) -> Non
 def test_a_trash_that_leads_elsewhere_is_not_used(study: Path) -> None:
     (study / TRASH).symlink_to(study.parent / "elsewhere")
 
-    with pytest.raises(NotADirectoryError):
+    with pytest.raises(NotADirectoryError, match=r"\.automl_trash is a link to .*elsewhere, and no folder"):
         move_to_trash(study / "trials/0000/own.pth", inside=study, moment="deep")
+    with pytest.raises(NotADirectoryError, match="a link to"):
+        purge(study)
 
-    purge(study)
+    assert (study / TRASH).is_symlink()
     assert (study / "trials/0000/own.pth").is_file()
     assert (study.parent / "elsewhere/deep/mine.pth").is_file()
 
