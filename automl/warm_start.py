@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 _MOST_POINTS = 2
 """Points of earlier studies that are tried; where the user names more studies, one of each."""
+_REPEATS = "it begins as the study did that it repeats (with another --seed it would learn from it)"
 _FEW = f"fewer than {FEWEST_TRIALS} of its trials have a value in these ranges"
 
 
@@ -74,7 +75,8 @@ def with_earlier_points(request: StudyRequest, plan: StudyPlan, place: RunLocati
     chosen = chosen_points(plan, points)
     used = {point.origin.study for point in chosen}
     others = [history for history in studies.histories if history.name not in used and not is_repeated]
-    return _with_points(plan, chosen, studies.sentences({h.name: _why_no_point(plan, h) for h in others}))
+    repeats = [_REPEATS] if is_repeated else []
+    return _with_points(plan, chosen, [*repeats, *studies.sentences({h.name: _why_no_point(plan, h) for h in others})])
 
 
 def _with_points(plan: StudyPlan, chosen: Sequence[EarlierPoint], reasons: Sequence[str]) -> StudyPlan:

@@ -84,6 +84,7 @@ def test_nothing_is_taken_over_when_switched_off_or_when_the_study_is_a_repetiti
     plan = make_plan(REQUEST.with_settings(**change), RunLocation(results=tmp_path))
 
     assert len(plan.first_trials) == 1
+    assert any("that it repeats" in reason for reason in plan.reasons) == (change == {"seed": 1})
 
 
 def test_any_sampler_begins_with_the_studies_that_the_user_names(tmp_path: Path) -> None:

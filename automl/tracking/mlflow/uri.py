@@ -40,7 +40,7 @@ def store_address(tracking_uri: str) -> str:
         raise ConfigurationError.single(
             "the record",
             where=tracking_uri,
-            found="MLflow would take it for the address of another file",
+            found="MLflow would take it for the address of another file, by its ? or %",
             expected=PLAIN_PATH,
             fix="rename that folder, or name a server by --tracking-uri",
         )

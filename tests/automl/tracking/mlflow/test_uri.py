@@ -34,7 +34,9 @@ def test_a_path_that_mlflow_would_take_for_another_is_never_given_to_it(folder: 
     with pytest.raises(ConfigurationError) as caught:
         store_address(default_tracking_uri(Path("/data", folder)))
 
-    assert explain(caught.value).startswith("MLflow would take it for the address of another file: rename that folder")
+    assert explain(caught.value).startswith(
+        "MLflow would take it for the address of another file, by its ? or %: rename that folder"
+    )
     for uri in ("sqlite:////data/100% résults #1/mlflow.db", "http://server/?a=%41"):
         assert store_address(uri) == uri
 
