@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -62,15 +63,27 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """CPUs and GPUs that this process may use."""
+    """CPUs and GPUs that this process may use, and the most threads that a trial is to have; None for no limit."""
 
     cpus: int
     gpus: tuple[Gpu, ...] = ()
+    most_threads: int | None = None
+
+    def threads(self, share: float) -> int:
+        """Return how many threads a trial has that gets a share of the CPUs."""
+        return max(1, min(int(share), self.most_threads or int(share)))
 
 
 def detect_machine() -> Machine:
-    """Return what this machine offers; CPU affinity and CUDA_VISIBLE_DEVICES are respected."""
-    return Machine(cpus=len(os.sched_getaffinity(0)), gpus=_visible(query_gpus()))
+    """Return what this machine offers; CPU affinity, CUDA_VISIBLE_DEVICES and OMP_NUM_THREADS are respected."""
+    return Machine(cpus=len(os.sched_getaffinity(0)), gpus=_visible(query_gpus()), most_threads=most_threads())
+
+
+def most_threads() -> int | None:
+    """Return what OMP_NUM_THREADS says; None where it is not set, or is no number above 0."""
+    # OpenMP takes a list, one number for each level of nesting.
+    text = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return int(text) if re.fullmatch(r"0*[1-9]\d{0,5}", text) else None
 
 
 def query_gpus() -> tuple[Gpu, ...]:

@@ -177,7 +177,7 @@ def decide_resources(
         jobs=jobs,
         gpus_per_trial=wanted,
         cpus_per_trial=share,
-        threads_per_trial=max(1, int(share)),
+        threads_per_trial=max(1, int(share)) if machine is None else machine.threads(share),
         nodes_per_trial=request.nodes_per_trial or 1,
     )
 

@@ -97,3 +97,17 @@ def test_a_server_on_this_machine_is_never_asked_through_a_proxy(
     environment: dict[str, str], direct: str | None
 ) -> None:
     assert direct_loopback(environment) == ({} if direct is None else {"no_proxy": direct, "NO_PROXY": direct})
+
+
+@pytest.mark.parametrize(
+    ("text", "threads"), [(None, 4), ("1", 1), ("2,1", 2), ("64", 4), ("0", 4), ("", 4), ("many", 4), ("-1", 4)]
+)
+def test_a_trial_has_the_threads_of_its_share_or_fewer_where_the_user_says_so(
+    monkeypatch: pytest.MonkeyPatch, text: str | None, threads: int
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if text is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", text)
+
+    assert detect_machine().threads(4.5) == threads
+    assert detect_machine().threads(0.5) == 1
