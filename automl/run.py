@@ -28,6 +28,7 @@ from automl.request.location import RunLocation, chosen_study_directory, new_stu
 from automl.request.policy import decide
 from automl.resolve import TEST, TRAIN, check_settings, chosen_scheduler, loss_notes, resolve_inputs, resolve_objectives
 from automl.samplers.registry import make_searcher
+from automl.shown_command import shown_command
 from automl.smoke import smoke_test
 from automl.storage.documents import only_for_user
 from automl.storage.owner import OwnerLock
@@ -158,7 +159,7 @@ def run_in(
         with lock:
             _run_locked(directory, request, plan, place, extra_trackers=extra_trackers, is_over=is_over)
     except KeyboardInterrupt as error:
-        raise InterruptedStudyError(f"interrupted; automl resume {directory.root} does the rest") from error
+        raise InterruptedStudyError(f"interrupted; {shown_command('resume', directory.root)} does the rest") from error
     finally:
         # A notification says where the record is and, as the lock is free, what became of the study.
         for tracker in extra_trackers:

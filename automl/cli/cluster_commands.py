@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.metadata
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -77,7 +78,8 @@ def _slurm(*, submit: bool, output: Path | None, as_json: bool, **options: Any) 
     what = f"{asked.nodes} x {asked.gpus_per_node} GPUs, up to {job.jobs} trials at once"
     click.echo(f"{file}  {what}, {asked.walltime or 'default time'} per start")
     log = f"{job.results}/automl-{job.name}-{number or '%j'}.log"
-    click.echo(f"job {number}, log {log}" if number else f"submit it with: mkdir -p {job.results} && sbatch {file}")
+    command = f"{shlex.join(['mkdir', '-p', str(job.results)])} && {shlex.join(['sbatch', str(file)])}"
+    click.echo(f"job {number}, log {log}" if number else f"submit it with: {command}")
 
 
 @_cluster.command("kubernetes")
@@ -130,7 +132,7 @@ def _kubernetes(*, output: Path | None, as_json: bool, **options: Any) -> None: 
         return
     click.echo(f"{file}  {asked.nodes} x {asked.gpus_per_node} GPUs, up to {job.jobs} trials at once")
     click.echo(f"checked against the schemas of Kubernetes {checked}" if checked else _NOT_CHECKED)
-    click.echo(f"apply it with: kubectl apply -f {file}")
+    click.echo(f"apply it with: kubectl apply -f {shlex.quote(str(file))}")
 
 
 def _study_text(options: dict[str, Any]) -> str | None:

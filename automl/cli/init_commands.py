@@ -14,6 +14,7 @@ import click
 from automl.cli.options import wrong_argument
 from automl.config_files import parse_yaml
 from automl.program.arguments import JSONARGPARSE, LIGHTNING
+from automl.shown_command import shown_command
 
 if TYPE_CHECKING:
     from automl.program.script import Script
@@ -45,7 +46,8 @@ def init(*, script: str | None, skill: Path | None, output: str, run_help: bool,
         from automl.starter import skill_files
 
         _write(skill_files(skill.expanduser().absolute()), is_forced=force)
-        click.echo(f"next: automl check --skill {skill}; automl run --skill {skill} --trials 8")
+        check, run = shown_command("check", "--skill", skill), shown_command("run", "--skill", skill, "--trials", 8)
+        click.echo(f"next: {check}; {run}")
         return
     from automl.starter import script_of, study_text
 
@@ -58,7 +60,7 @@ def init(*, script: str | None, skill: Path | None, output: str, run_help: bool,
     files = {spec: printed} if printed else {}
     _write({file: study_text(known, command, spec.name if printed else "")} | files, is_forced=force)
     _write_schema(file.parent)
-    click.echo(f"next: automl plan {output}; automl run {output}")
+    click.echo(f"next: {shown_command('plan', output)}; {shown_command('run', output)}")
 
 
 @commands.command("schema")
@@ -105,7 +107,7 @@ def _by_running(known: Script, command: str, folder: Path, *, may_run: bool) -> 
     if not may_run:
         found = f"{name}, whose source declares no arguments that are recognised"
         expected = "argparse, Hydra, click, typer, absl, Fire, tyro, jsonargparse, Lightning's or Transformers' parser"
-        fix = f"automl init {shlex.quote(command)} --run-help runs it with --help; or write study.yaml by hand"
+        fix = f"{shown_command('init', command, '--run-help')} runs it with --help; or write study.yaml by hand"
         if settings := _settings(known):
             found = f"{name}, which takes no arguments: its settings are constants ({', '.join(settings[:3])}, ...)"
             fix = f'let it take them, e.g. p.add_argument("--{settings[0].lower()}", type=float, default={settings[0]})'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -312,7 +313,7 @@ def _named_skill(options: dict[str, Any]) -> dict[str, Any]:
         return options
     if builtin_skill(study) is None and not is_skill(Path(study)):
         return options
-    click.echo(f"{study} is a skill: the study is `--skill {study}`", err=True)
+    click.echo(f"{study} is a skill: the study is `--skill {shlex.quote(study)}`", err=True)
     return {**options, "study": None, "skill": study}
 
 

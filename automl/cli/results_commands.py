@@ -14,7 +14,7 @@ import click
 
 from automl.cli.options import json_option, print_json, results_root, wrong_argument
 from automl.cli.terminal import one_line
-from automl.errors import AutomlError, Problem, counted
+from automl.errors import AutomlError, Problem
 from automl.machine import shown_bytes
 from automl.shown_command import shown_command
 
@@ -156,9 +156,9 @@ def _clean(results: Path | None, *, yes: bool, purge: bool, force: tuple[str, ..
         _show_inventory(root, inventory, why_kept)
         _show_trash(root, inventory, freed)
     kept = sum(map(bool, why_kept.values()))
-    left = len(inventory.no_trash) if purge else 0
-    if kept or left:
-        raise _not_cleaned(root, inventory, kept, left)
+    is_left = purge and bool(inventory.no_trash)
+    if kept or is_left:
+        raise _not_cleaned(root, inventory, kept, is_left=is_left)
 
 
 def _inventory_document(inventory: Inventory, why_kept: dict[Path, str], freed: int | None) -> dict[str, object]:
@@ -177,22 +177,20 @@ def _inventory_document(inventory: Inventory, why_kept: dict[Path, str], freed: 
     return {"studies": inventory.studies, "deletable": items, "left_alone": inventory.left_alone, "trash": trash}
 
 
-def _not_cleaned(root: Path, inventory: Inventory, kept: int, left: int) -> AutomlError:
+def _not_cleaned(root: Path, inventory: Inventory, kept: int, *, is_left: bool) -> AutomlError:
     """Return the error about what was asked for and not done; it is printed below what was done."""
     problems = [
         Problem(
             where=str(path),
             found=what,
             expected="a folder, which automl makes, or nothing",
-            fix=f"move it away, then: {shown_command('clean', root, '--yes')}",
+            fix=f"move it away, then: {shown_command('clean', root, '--yes' if kept else '--purge')}",
         )
         for path, what in inventory.no_trash.items()
     ]
     not_moved = f"{kept} of {len(inventory.deletable)} could not be moved to the trash" if kept else ""
-    not_purged = (
-        f"{counted(left, 'place')} of a trash not deleted, for {'it is' if left == 1 else 'they are'} no folder"
-    )
-    error = AutomlError("; ".join(filter(None, (not_moved, not_purged if left else ""))), problems)
+    not_purged = "what is in place of a trash was not deleted" if is_left else ""
+    error = AutomlError("; ".join(filter(None, (not_moved, not_purged))), problems)
     error.is_printed = True
     return error
 

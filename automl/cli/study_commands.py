@@ -25,6 +25,7 @@ from automl.cli.options import (
 )
 from automl.cli.terminal import visible
 from automl.errors import NothingToRunError
+from automl.shown_command import shown_command
 from automl.storage.final_status import read_settled
 from automl.storage.owner import running_process
 from automl.storage.paths import StudyPaths
@@ -131,7 +132,8 @@ def _status(root: Path, *, watch: bool, as_json: bool) -> None:
     console.print()
     console.print(render.leaderboard(result, limit=_SHOWN_TRIALS, max_epochs=plan.max_epochs))
     if len(result.trials) > _SHOWN_TRIALS:
-        console.print(f"... and {len(result.trials) - _SHOWN_TRIALS} more: automl compare {root} --top N")
+        more = shown_command("compare", root, "--top", "N")
+        console.print(f"... and {len(result.trials) - _SHOWN_TRIALS} more: {more}")
 
 
 @commands.command("logs")

@@ -10,6 +10,7 @@ from automl.cli.options import record_rows
 from automl.cli.render import format_measure
 from automl.errors import ConfigurationError
 from automl.handoff.best import read_best
+from automl.shown_command import shown_command
 from automl.storage.final_status import read_settled
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_evaluations
@@ -34,7 +35,7 @@ def print_summary(directory: Path) -> None:
     console.print()
     console.print(render.leaderboard(result, limit=_SHOWN))
     if len(result.trials) > _SHOWN:
-        console.print(f"... and {len(result.trials) - _SHOWN} more: automl compare {directory}")
+        console.print(f"... and {len(result.trials) - _SHOWN} more: {shown_command('compare', directory)}")
     console.print()
     console.print(render.key_values([*_best_rows(result, directory), *_place_rows(directory, outcome)]))
 
@@ -124,4 +125,4 @@ def _place_rows(directory: Path, outcome: Outcome) -> Iterator[tuple[str, object
     if best_spec.exists():
         yield "spec of the best", best_spec
     yield from record_rows(directory)
-    yield "compare in a browser", f"automl ui {directory.parent}"
+    yield "compare in a browser", shown_command("ui", directory.parent)

@@ -25,6 +25,7 @@ from automl.cli.render import (
 from automl.duration import format_duration
 from automl.errors import counted
 from automl.readers.growing_file import GrowingFile
+from automl.shown_command import shown_command
 from automl.storage.event_log import named_damage, read_log
 from automl.storage.final_status import outcome_of
 from automl.storage.legacy import is_legacy
@@ -117,7 +118,8 @@ class Watched:
             return "not started"
         outcome = outcome_of(self._paths, self.state, has_best=self.result.best is not None)
         is_open = outcome.state == "interrupted"
-        return f"{outcome}; automl resume {self._paths.root} continues it" if is_open else str(outcome)
+        resume = shown_command("resume", self._paths.root)
+        return f"{outcome}; {resume} continues it" if is_open else str(outcome)
 
 
 def watch(root: Path, console: Console | None = None) -> None:

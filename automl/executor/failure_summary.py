@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from automl.shown_command import shown_command
 from automl.storage.paths import AttemptPaths, StudyPaths
 from automl.study.objectives import unmet
 from automl.study.trial import TrialState
@@ -40,7 +41,7 @@ def summarize_failure(trials: Sequence[TrialResult], root: Path, constraints: Se
 def summarize_errors(cause: str, last: TrialResult, root: Path) -> str:
     """Return why a study was ended by errors: the cause, a log's last lines, and where to read on."""
     lines = [f"the study was ended: {cause}", *_last_lines(last, root)]
-    return "\n".join(lines) + f", then go on with automl resume {root}"
+    return "\n".join(lines) + f", then go on with {shown_command('resume', root)}"
 
 
 def _last_lines(trial: TrialResult, root: Path) -> list[str]:

@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from automl.errors import LaunchError
+from automl.shown_command import shown_command
 from automl.storage.deletion import links_out_of
 from automl.storage.paths import StudyPaths
 from automl.study.events import Measured, StudyStarted
@@ -70,5 +71,5 @@ def recorded(root: Path) -> Iterator[None]:
         cause = os.strerror(error.errno) if error.errno else str(error)
         raise LaunchError(
             f"the study directory {root} cannot be written ({cause}); what it holds is kept: make room or make it"
-            f" writable, then continue with: automl resume {root}"
+            f" writable, then continue with: {shown_command('resume', root)}"
         ) from error

@@ -20,6 +20,7 @@ from automl.errors import ConfigurationError, LaunchError, Problem, StudyFailedE
 from automl.launch.command import CONFIG_TOKEN, fill_command
 from automl.regular_file import followed
 from automl.request.study_request import overrides_of
+from automl.shown_command import shown_command
 from automl.skill.model import ConfigFormat
 from automl.space.values import Scalar
 from automl.spec.build import expand_shorthands
@@ -192,8 +193,8 @@ def require_best_spec(study: StudyPaths) -> None:
             str(study.best_spec),
             f"SHA-256 {found}" if found else "no file that can be read",
             f"SHA-256 {best.spec_sha256}, as the hand-over wrote it",
-            f"to run a spec of your own, give it another name; otherwise delete {study.best_file}, then: automl resume"
-            f" {study.root}",
+            f"to run a spec of your own, give it another name; otherwise delete {study.best_file}, then:"
+            f" {shown_command('resume', study.root)}",
             subject="the spec of the best",
         )
 
@@ -299,7 +300,7 @@ def _keep(root: Path, source: Path, digest: str, links: Mapping[str, str]) -> Pa
             where=str(kept),
             found=f"a link to {followed(folder)}",
             expected="a folder in the study, or a link that stood there when the study began",
-            fix=f"remove the link, then: automl resume {root}",
+            fix=f"remove the link, then: {shown_command('resume', root)}",
         )
         raise StudyFailedError("the best checkpoint cannot be kept", [problem])
     delete(temporary, inside=inside, recorded=recorded)

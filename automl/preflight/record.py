@@ -13,6 +13,7 @@ from automl.preflight.findings import Finding, bad, doubt, good
 from automl.preflight.probe import nearest_folder
 from automl.preflight.software import unreachable
 from automl.regular_file import open_regular
+from automl.shown_command import shown_command
 from automl.storage.overview import study_directories
 from automl.storage.paths import StudyPaths
 from automl.tracking.mlflow.failures import explain, http_status, not_installed
@@ -129,5 +130,5 @@ def _unsent_findings(uri: str, results: Path) -> Iterator[Finding]:
             yield doubt(
                 f"record of {study.name}",
                 "; ".join(folder.missing(uri)),
-                fix=f"remove the cause, then automl sync {study}",
+                fix=f"remove the cause, then {shown_command('sync', study)}",
             )

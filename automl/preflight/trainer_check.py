@@ -6,6 +6,7 @@ It runs as a child process with the spec of trial 0. Other trainers have no such
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import tempfile
 from itertools import takewhile
@@ -64,10 +65,10 @@ def check_depth_data(plan: StudyPlan, *, is_made: bool = True, test: str | None 
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            fix = f"{command[0]} check -e SPEC checks all of it"
+            fix = f"{shlex.quote(command[0])} check -e SPEC checks all of it"
             return [doubt(DEPTH_DATA, f"not checked: it takes more than {_LIMIT_S:g} s", fix=fix)]
         except OSError as error:
-            return [doubt(DEPTH_DATA, f"not checked: {error}", fix=f"{command[0]} check -e SPEC")]
+            return [doubt(DEPTH_DATA, f"not checked: {error}", fix=f"{shlex.quote(command[0])} check -e SPEC")]
     pending = [] if is_made else [good(f"{DEPTH_DATA}: dataset", "made before the first trial, and checked then")]
     return [*pending, *read_check(done.stdout, done.stderr)]
 

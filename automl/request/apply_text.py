@@ -12,6 +12,7 @@ from automl.errors import ConfigurationError, Problem
 from automl.request.model_reading import join_reading
 from automl.request.questions import Phrase, Question, contradictions
 from automl.request.text import ParsedRequest, parse_request
+from automl.shown_command import shown_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,7 +142,7 @@ def _problems(request: StudyRequest, parsed: ParsedRequest) -> tuple[Problem, ..
 
 def _choices(request: StudyRequest, question: Question) -> str:
     """Return what the user can do about a question: a command only where it is answered by that."""
-    target = str(request.source) if request.source else f"--skill {request.skill}"
+    target = (request.source,) if request.source else ("--skill", request.skill)
     ways: dict[str, dict[str, Any]] = {
         "to search": {"policy": "on"},
         "to search with a limit": {"policy": "on", "trials": 20},
@@ -151,8 +152,8 @@ def _choices(request: StudyRequest, question: Question) -> str:
     for way, options in ways.items():
         decided = request.with_settings(**options, explicit=(*request.explicit, *options))
         if _is_decided(decided, question) and not (way.endswith("limit") and choices):
-            written = " ".join(f"--{name} {value}" for name, value in options.items())
-            choices.append(f"{way}: automl run {target} {written}")
+            written = (part for name, value in options.items() for part in (f"--{name}", value))
+            choices.append(f"{way}: {shown_command('run', *target, *written)}")
     plain = "say it in plain forms, or leave it out and use the option; the command's --help lists them"
     return "; ".join([*choices, f"or {plain}" if choices else plain])
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, Problem
+from automl.shown_command import shown_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +51,7 @@ def chosen_study_directory(directory: Path) -> Path:
     """
     try:
         if directory.exists() and any(directory.iterdir()):
-            found, fix = "a folder that is not empty", f"automl resume {directory}, or choose another one"
+            found, fix = "a folder that is not empty", f"{shown_command('resume', directory)}, or choose another one"
         else:
             make_private(directory)
             return directory

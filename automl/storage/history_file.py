@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from automl.config_files import schema_problems
 from automl.errors import ConfigurationError, Problem
 from automl.regular_file import open_regular
+from automl.shown_command import shown_command
 from automl.skill.fields import is_number
 from automl.spec.train_schema import read_train_schema
 from automl.storage.documents import from_json, has_check, read_document, to_json, write_document
@@ -61,7 +62,7 @@ def shared_history(root: Path, name: str | None = None) -> StudyHistory:
     )
     problems = list(_not_to_be_shared(root, history))
     if not history.is_ended:
-        fix = f"end it (automl resume {root}, or automl stop {root}) first"
+        fix = f"end it ({shown_command('resume', root)}, or {shown_command('stop', root)}) first"
         problems.append(
             Problem(where=str(root), found="trials that have not ended", expected="an ended study", fix=fix)
         )

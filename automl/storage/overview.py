@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from automl.errors import ConfigurationError
 from automl.storage.documents import read_document
 from automl.storage.final_status import read_settled
-from automl.storage.paths import StudyPaths
+from automl.storage.paths import TRASH, StudyPaths
 from automl.storage.study_directory import why_unreadable
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def _name_of_data(plan: StoredPlan) -> str:
 def _missing(paths: StudyPaths, result: StudyResult) -> Iterator[str]:
     """Yield what was moved, deleted or lies on storage that is not mounted; absence of files is no absence of facts."""
     for path in sorted(paths.root.iterdir()):
-        if path.is_symlink() and not path.exists():
+        if path.is_symlink() and not path.exists() and path.name != TRASH:
             yield f"{path.name} (a link to {path.readlink()}, which is not there)"
     there = {folder.name.partition(".")[0] for folder in paths.trials.glob("*")}
     gone = [trial.directory for trial in result.trials if f"{trial.number:04d}" not in there]

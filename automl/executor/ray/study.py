@@ -22,6 +22,7 @@ from automl.executor.recording import recorded
 from automl.launch.command import example_command
 from automl.launch.local import WarmLauncher
 from automl.launch.processes import end_leftovers
+from automl.shown_command import shown_command
 from automl.storage.paths import StudyPaths
 from automl.study.ends import EndKind, EndReason
 from automl.study.launch_plan import LauncherKind
@@ -90,11 +91,11 @@ def execute_study(
             _run(plan.resources, loop, choice, folder, watch)
     result = loop.close()
     ended = sum(trial.state.is_final and trial.replicate_of is None for trial in result.trials)
-    done = f"{ended} of {plan.budget.trials} trials"
+    done, resume = f"{ended} of {plan.budget.trials} trials", shown_command("resume", location.directory)
     if loop.is_interrupted:
-        raise InterruptedStudyError(f"interrupted after {done}; automl resume {location.directory} continues it")
+        raise InterruptedStudyError(f"interrupted after {done}; {resume} continues it")
     if loop.end is not None and loop.end.is_cut_off:
-        raise LaunchError(f"ended after {done}: {loop.end} (automl resume {location.directory})")
+        raise LaunchError(f"ended after {done}: {loop.end} ({resume})")
     return result
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from automl.errors import LaunchError, Problem
 from automl.machine import direct_loopback
 from automl.regular_file import open_to_append
+from automl.shown_command import shown_command
 from automl.storage.legacy import upgrade_log
 from automl.storage.paths import make_folder
 from automl.storage.working_folder import leave_deleted_folder
@@ -110,8 +111,8 @@ class MlflowTracker(Tracker):
         self._writer = None
         if self.unsent:
             missing = "; ".join(self._folder.missing(self._uri))
-            text = "MLflow does not have the whole record yet: %s. `automl sync %s` sends the rest (%s)"
-            logger.warning(text, missing, self._folder.study.root, self._folder.log_file)
+            text = "MLflow does not have the whole record yet: %s. `%s` sends the rest (%s)"
+            logger.warning(text, missing, shown_command("sync", self._folder.study.root), self._folder.log_file)
 
     def _start_writer(self, *, delay_s: float = 0.0) -> None:
         if self._writer is not None and self._writer.poll() is None:
