@@ -158,15 +158,18 @@ def progress_and_notification(notify: str | None, root: Path | None = None) -> t
     return (ProgressTracker(), *([NotifyTracker(notify, root)] if notify else []))
 
 
-def record_rows(root: Path) -> list[tuple[str, str]]:
-    """Return the rows of a study's record: where it is, and what it does not have."""
+def record_rows(root: Path, *, is_just_run: bool = False) -> list[tuple[str, str]]:
+    """Return the rows of a study's record: where it is, and what it does not have.
+
+    Long after a study another version may be the champion, which is not asked for: the server may be down.
+    """
     from automl.tracking.mlflow.folder import record_document
 
     record = record_document(root)
     rows = [("mlflow", f"{record['tracking_uri']}, experiment {record['experiment']}")]
     if model := record["model"]:
-        # What became the champion later is not asked for: the server may be down.
-        rows.append(("model", model if "automl promote" in model else f"{model} (when it was registered)"))
+        is_of_now = is_just_run or "automl promote" in model
+        rows.append(("model", model if is_of_now else f"{model} (when it was registered)"))
     rows += [("  not there", text) for text in record["missing"]]
     return rows + [("  refused", text) for text in record["refused"]]
 

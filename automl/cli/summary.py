@@ -124,5 +124,5 @@ def _place_rows(directory: Path, outcome: Outcome) -> Iterator[tuple[str, object
     best_spec = StudyPaths(directory).best_spec
     if best_spec.exists():
         yield "spec of the best", best_spec
-    yield from record_rows(directory)
+    yield from record_rows(directory, is_just_run=True)
     yield "compare in a browser", shown_command("ui", directory.parent)
