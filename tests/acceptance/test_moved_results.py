@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -13,6 +12,8 @@ from urllib.request import urlopen
 import pytest
 
 from automl.storage.paths import StudyPaths
+from automl.storage.plan_document import read_plan
+from automl.tracking.mlflow.folder import MlflowFolder
 from tests.acceptance.command_line import automl
 from tests.automl.tracking.mlflow.servers import free_port, running, wait_until_up
 
@@ -71,8 +72,10 @@ def test_the_page_of_the_record_shows_its_artifacts(
     with running(command, os.environ, log) as server:
         wait_until_up(server, f"{address}/health")
         page = log.read_text(encoding="utf-8").partition("comparison of toy-quick: ")[2].split()[0]
-        (runs,) = parse_qs(page.partition("?")[2])["runs"]
-        with urlopen(f"{address}/get-artifact?path=spec.yaml&run_uuid={json.loads(runs)[0]}", timeout=60) as file:  # noqa: S310 # our own server
+        folder = MlflowFolder(moved)
+        assert parse_qs(page.partition("?")[2])["viewStateShareKey"] == [folder.study_id]
+        run = folder.load_state(read_plan(moved).mlflow.tracking_uri).run_ids["0000"]
+        with urlopen(f"{address}/get-artifact?path=spec.yaml&run_uuid={run}", timeout=60) as file:  # noqa: S310 # our own server
             assert b"batch_size" in file.read()
         server.send_signal(signal.SIGINT)
         assert server.wait(60) == 0
