@@ -252,8 +252,8 @@ def _place_of(before: str, argument: str, number: int) -> str:
 
 
 def _cause(error: OSError) -> str:
-    hint = "; make room there, and run the command again" if error.errno in {errno.ENOSPC, errno.EDQUOT} else ""
     if (named := error.filename2 or error.filename) is not None:
+        hint = "; make room there, and run the command again" if error.errno in {errno.ENOSPC, errno.EDQUOT} else ""
         return f"{error.strerror}: {named}{hint}"
     is_here_gone = isinstance(error, FileNotFoundError)
     return "the working directory is gone" if is_here_gone else error.strerror or str(error)

@@ -140,9 +140,9 @@ def empty_trash(inventory: Inventory) -> int:
     Raises:
         OSError: something cannot be deleted.
     """
-    size = inventory.trash_size
+    size, no_trash = inventory.trash_size, inventory.no_trash
     for owner in inventory.owners:
-        if owner / TRASH not in inventory.no_trash:
+        if owner / TRASH not in no_trash:
             purge(owner)
     return size
 
