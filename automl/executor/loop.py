@@ -278,7 +278,7 @@ class StudyLoop:
     def _begin(self, trial: TrialRecord) -> TrialTask | None:
         """Start the next attempt of a trial; None where it has to wait, or ends without one."""
         start = start_of(self._plan, self._paths, self._state, trial)
-        if start.is_alone and self._running:
+        if start is None or (start.is_alone and self._running):
             return None
         task = build_task(self._plan, self._paths, trial.proposal, start)
         self._record_unread(trial, task)

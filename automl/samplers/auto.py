@@ -50,6 +50,7 @@ class AutoSampler(Sampler):
         self._design = InitialDesign(plan.space, plan.seed)
         given = len(starting_points(plan)) + self._llm_starts
         self._design_trials = max(initial_design_length(plan.space), given)
+        self._uses_model = plan.budget.trials > self._design_trials
         self._model = GaussianProcessSampler.for_plan(plan)
         self._late_model = TpeSampler(plan.space, plan.seed)
         self._transfer: TransferSampler | None = None
@@ -88,7 +89,7 @@ class AutoSampler(Sampler):
 
     def prepare(self, history: History) -> None:
         """Let the model compute ahead; import what it needs while the first trial runs."""
-        if len(history.observations) == 1:
+        if len(history.observations) == 1 and self._uses_model:
             # It takes a second on an idle machine; what the first trial waits for is imported at the same time.
             timer = threading.Timer(_IMPORT_DELAY_S, _import_libraries)
             timer.daemon = True

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import pkgutil
 import shutil
 import subprocess
@@ -48,6 +49,7 @@ NAMES = {
         "ray.tune.execution.class_cache.ENV_VARS_TO_PROPAGATE",
     ),
     "job_settings": ("ray.job_config.JobConfig",),
+    "late_settings": ("ray._raylet.Config.initialize", "ray._private.ray_constants.ENABLE_RAY_CLUSTER"),
     "sockets_in": ("ray._private.node.Node._prepare_socket_file",),
     "own_signals": ("ray._private.utils.set_sigterm_handler",),
     "ray_is_alive": ("ray._private.worker._global_node", "ray._private.node.Node.dead_processes"),
@@ -111,6 +113,21 @@ def shared_workers() -> Iterator[None]:
     from ray.tune.execution import class_cache  # noqa: PLC0415 # reads the environment when it is imported
 
     with _replaced((class_cache, "DEFAULT_ENV_VARS", {}), (class_cache, "ENV_VARS_TO_PROPAGATE", set())):
+        yield
+
+
+@contextlib.contextmanager
+def late_settings() -> Iterator[None]:
+    """Let a Ray that was imported before its environment was set follow it; a notebook may have imported it.
+
+    It would start servers that want a token, and send none, and they would listen on all addresses.
+    """
+    from ray import _raylet  # noqa: PLC0415
+    from ray._private import ray_constants  # noqa: PLC0415
+
+    _raylet.Config.initialize("")  # type: ignore[attr-defined] # Cython
+    is_cluster = os.environ.get(ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR, "1") != "0"
+    with _replaced((ray_constants, "ENABLE_RAY_CLUSTER", is_cluster)):
         yield
 
 

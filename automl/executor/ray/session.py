@@ -7,6 +7,7 @@ session and restored afterwards. For the files of a local Ray see `automl.execut
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import logging
 import math
@@ -20,7 +21,14 @@ from typing import TYPE_CHECKING, Any
 
 from automl.errors import LaunchError, Problem
 from automl.executor.ray.folders import left_folders, make_folders
-from automl.executor.ray.private_names import job_settings, own_signals, shared_workers, slim_start, sockets_in
+from automl.executor.ray.private_names import (
+    job_settings,
+    late_settings,
+    own_signals,
+    shared_workers,
+    slim_start,
+    sockets_in,
+)
 from automl.launch.processes import read_processes, send_signal
 
 if TYPE_CHECKING:
@@ -70,8 +78,6 @@ def ray_session(resources: Resources, address: str | None) -> Iterator[Path]:
     folders = make_folders()
     try:
         with quiet_ray(_local_settings(folders.files) if address is None else {}), sockets_in(folders.sockets):
-            import ray  # noqa: PLC0415 # after its environment is set
-
             # Tune takes as long as Ray's start, which waits for other processes; it needs all of Ray imported.
             importing = threading.Thread(target=importlib.import_module, args=("ray.tune",), daemon=True)
             importing.start()
@@ -82,7 +88,7 @@ def ray_session(resources: Resources, address: str | None) -> Iterator[Path]:
                 with shared_workers() if address is None else contextlib.nullcontext():
                     yield folders.files
             finally:
-                ray.shutdown()
+                _leave()
     finally:
         folders.remove()
 
@@ -120,27 +126,35 @@ def joined(address: str) -> Iterator[None]:
         late = _init({"address": address}, address)
         if late is not None:
             raise LaunchError(f"the Ray cluster at {address} does not answer: {late}") from late
-        import ray  # noqa: PLC0415 # reads the environment when it is imported
 
         try:
             yield
         finally:
-            ray.shutdown()
+            _leave()
 
 
 @contextlib.contextmanager
 def quiet_ray(settings: Mapping[str, str] = MappingProxyType({})) -> Iterator[None]:
-    """Import Ray and keep it from printing, with further settings of its environment: it reads some at its import."""
+    """Import Ray and keep it from printing, with further settings of its environment: it reads some at its import.
+
+    Raises:
+        LaunchError: this process is connected to Ray already.
+    """
     settings = {**_QUIET, **settings}
     before = {name: os.environ[name] for name in settings if name in os.environ}
     os.environ.update(settings)
     try:
         with uninterrupted():
-            import ray  # noqa: F401, PLC0415
+            import ray  # noqa: PLC0415
 
+        if ray.is_initialized():
+            raise LaunchError(
+                "this process is connected to Ray already: call ray.shutdown() first, then start the study"
+            )
         for name in _LOGGERS:
             logging.getLogger(name).setLevel(logging.CRITICAL)
-        yield
+        with late_settings():
+            yield
     finally:
         for name in settings:
             os.environ.pop(name, None)
@@ -176,7 +190,6 @@ def _end_processes_of(folders: RayFolders) -> int:
 
 
 def _start(resources: Resources, address: str | None, folders: RayFolders) -> None:
-    import ray  # noqa: PLC0415
 
     options: dict[str, Any] = {"address": address}
     if address is None:
@@ -195,8 +208,25 @@ def _start(resources: Resources, address: str | None, folders: RayFolders) -> No
         if attempt == _START_ATTEMPTS:
             raise LaunchError(f"Ray could not be started in {_START_ATTEMPTS} attempts: {late}") from late
         logger.warning("Ray did not start in time (%s); it is started again", late)
-        ray.shutdown()
+        _leave()
         _end_processes_of(folders)
+
+
+def _leave() -> None:
+    """Shut Ray down, or leave a cluster, with Python's garbage collector at rest.
+
+    A reference of Ray that any thread frees in the middle of that ends the process at once, with status 1: Ray's core
+    is gone then, and its Python side does not know yet. Threads that only import something collect garbage.
+    """
+    import ray  # noqa: PLC0415
+
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        ray.shutdown()
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _init(options: Mapping[str, Any], address: str | None) -> Exception | None:

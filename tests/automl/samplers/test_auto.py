@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from unittest.mock import Mock
 
 import pytest
@@ -65,3 +66,14 @@ def test_what_the_model_needs_is_imported_while_the_first_trial_runs(monkeypatch
     assert "colorsys" not in sys.modules
     work()
     assert "colorsys" in sys.modules
+
+
+def test_nothing_is_imported_for_a_model_that_is_never_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    later = Mock()
+    monkeypatch.setattr("automl.samplers.auto.threading.Timer", later)
+    history, _ = play(make_sampler(plan_of("random", PLANE)), bowl, 1)
+    plan = plan_of("auto", PLANE)
+
+    make_sampler(replace(plan, budget=replace(plan.budget, trials=1))).prepare(history)
+
+    later.assert_not_called()

@@ -8,6 +8,7 @@ import tempfile
 import threading
 import time
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import pytest
 import ray
@@ -138,3 +139,60 @@ def test_an_interrupt_leaves_no_half_of_ray_imported(tmp_path: Path, monkeypatch
         pytest.fail("the interrupt was forgotten")
 
     assert vars(sys.modules["ray"])["is_whole"]
+
+
+COLLECTS = """
+import gc, threading
+from automl.executor.ray.session import ray_session
+from automl.study.model import Resources
+
+class Cycle:
+    def __init__(self, reference):
+        self.itself, self.reference = self, reference
+
+def collect():
+    # Each turn leaves one cycle to the collector, and allocates enough that it runs.
+    while cycles:
+        cycles.pop()
+        kept = [[] for _ in range(800)]
+
+with ray_session(Resources(jobs=1), None):
+    import ray
+    name = ray.put(0).binary()
+    cycles = [Cycle(ray.ObjectRef(name)) for _ in range(20_000)]
+    threading.Thread(target=collect, daemon=True).start()
+print("the study ends", gc.isenabled())
+"""
+
+
+def test_what_another_thread_collects_while_ray_shuts_down_does_not_end_the_process() -> None:
+    done = subprocess.run([sys.executable, "-c", COLLECTS], capture_output=True, text=True, timeout=100, check=False)
+
+    assert (done.returncode, done.stdout) == (0, "the study ends True\n"), done.stderr
+
+
+LATE = """
+import ray
+from automl.executor.ray.private_names import sends_token
+from automl.executor.ray.session import ray_session
+from automl.study.model import Resources
+
+with ray_session(Resources(jobs=1), None):
+    print(ray.nodes()[0]["NodeManagerAddress"], sends_token())
+"""
+
+
+def test_a_ray_that_the_user_has_imported_before_has_a_token_and_listens_on_loopback() -> None:
+    done = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True, timeout=100, check=False)
+
+    assert (done.returncode, done.stdout) == (0, "127.0.0.1 True\n"), done.stderr
+
+
+def test_a_ray_of_the_user_that_runs_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    shutdown = Mock()
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    monkeypatch.setattr(ray, "shutdown", shutdown)
+
+    with pytest.raises(LaunchError, match=r"call ray.shutdown\(\) first"), ray_session(Resources(jobs=1), None):
+        pass
+    shutdown.assert_not_called()
