@@ -55,13 +55,13 @@ class SearchedParameter(PlannedParameter):
     @property
     def ends(self) -> tuple[float, float]:
         """The ends of a range; 0 for one that no float holds, which only a changed plan or event says."""
-        return float(_held(self.low) or 0.0), float(_held(self.high) or 0.0)
+        return float(_drawable(self.low) or 0.0), float(_drawable(self.high) or 0.0)
 
     def shown(self, value: object) -> str | int | float | None:
         """Return a value as the data frame has it: a choice as text, no number as None."""
         if self.choices:
             return str(value)
-        return _held(value)
+        return _drawable(value)
 
     def above_zero(self, values: pd.Series) -> pd.Series:
         """Return the values of a logarithmic range; what it has no place for, 0 for off, lies a decade below it."""
@@ -184,8 +184,11 @@ def title_of(objective: Objective) -> str:
     return f"{objective.metric} ({'more' if objective.direction is Direction.MAXIMIZE else 'less'} is better)"
 
 
-def _held(value: object) -> int | float | None:
-    """Return a number that a float holds; None for anything else."""
+def _drawable(value: object) -> int | float | None:
+    """Return a parameter's value that a float holds; None for anything else.
+
+    `study.finite` bounds what was measured, which is squared. A value that was chosen is drawn as it is.
+    """
     return value if isinstance(value, int | float) and abs(value) <= sys.float_info.max else None
 
 
