@@ -63,20 +63,20 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """CPUs and GPUs that this process may use, and the most threads that a trial is to have; None for no limit."""
+    """CPUs and GPUs that this process may use."""
 
     cpus: int
     gpus: tuple[Gpu, ...] = ()
-    most_threads: int | None = None
-
-    def threads(self, share: float) -> int:
-        """Return how many threads a trial has that gets a share of the CPUs."""
-        return max(1, min(int(share), self.most_threads or int(share)))
 
 
 def detect_machine() -> Machine:
-    """Return what this machine offers; CPU affinity, CUDA_VISIBLE_DEVICES and OMP_NUM_THREADS are respected."""
-    return Machine(cpus=len(os.sched_getaffinity(0)), gpus=_visible(query_gpus()), most_threads=most_threads())
+    """Return what this machine offers; CPU affinity and CUDA_VISIBLE_DEVICES are respected."""
+    return Machine(cpus=len(os.sched_getaffinity(0)), gpus=_visible(query_gpus()))
+
+
+def threads_of(share: float, limit: int | None) -> int:
+    """Return how many threads a trial has that gets a share of the CPUs, at most ``limit``; None for no limit."""
+    return max(1, min(int(share), limit or int(share)))
 
 
 def most_threads() -> int | None:

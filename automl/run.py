@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from automl.errors import ConfigurationError, InterruptedStudyError, StudyFailedError
 from automl.executor.failure_summary import summarize_failure
 from automl.launch.choice import choose_launch, ready_launch
-from automl.machine import detect_machine
+from automl.machine import detect_machine, most_threads
 from automl.plugin_kinds import plugins_of
 from automl.plugins import PluginKind, load_plugin
 from automl.preflight.cluster import filling_cluster
@@ -85,7 +85,7 @@ def make_plan(request: StudyRequest, place: RunLocation) -> StudyPlan:
         launch=choose_launch(request, inputs.skill, TRAIN),
     )
     try:
-        plan = plan_study(request, parts, machine)
+        plan = plan_study(request, parts, machine, most_threads=most_threads())
     except ConfigurationError as error:
         raise explain_gpus(error, notes) from error
     plan = filling_cluster(plan, request, place.ray_address) if place.ray_address else plan

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl.errors import LaunchError, counted
-from automl.machine import Machine, most_threads
+from automl.machine import most_threads, threads_of
 from automl.preflight.findings import Finding, Level, bad, doubt, good
 from automl.preflight.machine import Demand, check_machine
 from automl.preflight.probe import ProbeRequest, ProbeResult, nearest_folder, probe_machine
@@ -85,7 +85,7 @@ def fit_to_nodes(
         most = math.ceil(jobs / max(1, len(nodes)))
         shares = [cpu // max(1, min(count, most)) for cpu, count in zip(cpus, fitting, strict=True) if count]
         share = max(1.0, min(shares, default=1.0))
-    threads = Machine(cpus=0, most_threads=most_threads()).threads(share)
+    threads = threads_of(share, most_threads())
     return replace(resources, jobs=jobs, gpus_per_trial=each, cpus_per_trial=share, threads_per_trial=threads)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import ConfigurationError, Problem, counted
+from automl.machine import threads_of
 from automl.request.policy import Route
 from automl.request.study_request import default_name
 from automl.space.document import space_document
@@ -53,8 +54,12 @@ class StudyParts:
     launch: LaunchPlan = field(default_factory=LaunchPlan)
 
 
-def plan_study(request: StudyRequest, parts: StudyParts, machine: Machine | None) -> StudyPlan:
+def plan_study(
+    request: StudyRequest, parts: StudyParts, machine: Machine | None, *, most_threads: int | None = None
+) -> StudyPlan:
     """Decide everything about a study; the machine is None when trials run on a cluster.
+
+    ``most_threads`` is the most that a trial may have; None for no limit.
 
     Raises:
         ConfigurationError: resources that the machine does not have, or replicates of a skill without a seed.
@@ -92,7 +97,9 @@ def plan_study(request: StudyRequest, parts: StudyParts, machine: Machine | None
         race=again.is_race,
         seed_key=seed_key(skill, spec) if again.candidates else None,
         budget=Budget(**{**limits, "trials": int(min(trials - again.kept, points))}),
-        resources=decide_resources(request, skill=skill, spec=spec, trials=trials, machine=machine),
+        resources=decide_resources(
+            request, skill=skill, spec=spec, trials=trials, machine=machine, most_threads=most_threads
+        ),
         sampler=request.sampler or "auto",
         scheduler=(request.scheduler or "auto") if is_tuned else "none",
         seed=request.seed if request.seed is not None else DEFAULT_SEED,
@@ -144,7 +151,13 @@ def record_name(request: StudyRequest, parts: StudyParts) -> str:
 
 
 def decide_resources(
-    request: ResourceSettings, *, skill: Skill, spec: Spec, trials: int, machine: Machine | None
+    request: ResourceSettings,
+    *,
+    skill: Skill,
+    spec: Spec,
+    trials: int,
+    machine: Machine | None,
+    most_threads: int | None,
 ) -> Resources:
     """Decide what each trial gets: whole GPUs where there are any, else one CPU thread each, all slots busy.
 
@@ -177,7 +190,7 @@ def decide_resources(
         jobs=jobs,
         gpus_per_trial=wanted,
         cpus_per_trial=share,
-        threads_per_trial=max(1, int(share)) if machine is None else machine.threads(share),
+        threads_per_trial=threads_of(share, most_threads),
         nodes_per_trial=request.nodes_per_trial or 1,
     )
 

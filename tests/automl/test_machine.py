@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from automl.machine import detect_machine, direct_loopback, shown_bytes
+from automl.machine import detect_machine, direct_loopback, most_threads, shown_bytes, threads_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -109,5 +109,5 @@ def test_a_trial_has_the_threads_of_its_share_or_fewer_where_the_user_says_so(
     if text is not None:
         monkeypatch.setenv("OMP_NUM_THREADS", text)
 
-    assert detect_machine().threads(4.5) == threads
-    assert detect_machine().threads(0.5) == 1
+    assert threads_of(4.5, most_threads()) == threads
+    assert threads_of(0.5, most_threads()) == 1

@@ -43,6 +43,15 @@ def test_a_cluster_is_planned_without_a_look_at_this_machine() -> None:
     assert plan.resources.gpus_per_trial == 8
 
 
+def test_a_limit_of_threads_holds_on_a_cluster_whose_resources_are_all_stated(monkeypatch: pytest.MonkeyPatch) -> None:
+    place = RunLocation(results=PLACE.results, ray_address="10.0.0.1:6379")
+    request = REQUEST.with_settings(gpus_per_trial=1, jobs=2, cpus_per_trial=8)
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+
+    assert make_plan(request, place).resources.threads_per_trial == 3
+
+
 def test_gpus_that_are_not_there_are_reported_with_the_words_that_asked_for_them() -> None:
     request = REQUEST.with_settings(request_text="640 GPUs for 3 hours")
 
