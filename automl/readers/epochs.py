@@ -9,6 +9,7 @@ never held: it is returned at once, with the epoch that follows from the lines b
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from automl.readers.names import key_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from automl.readers.notices import Notices
     from automl.study.trial import Measurement
 
 HOLD_S = 1.0
@@ -28,14 +30,53 @@ _RESUMED = re.compile(r"resum\w*\b.*?epoch[_=](\d+)", re.IGNORECASE)
 
 
 @dataclass(slots=True)
+class WholeOrDone:
+    """Numbers of epochs of one source: as they are counted, until a fraction shows that they say how many are done.
+
+    Attributes:
+        first: Number of the first epoch where they are counted.
+        is_done: They say how many epochs are done: 1.5 is within the second one, and 1.0 the end of the first.
+    """
+
+    first: int = 0
+    is_done: bool = False
+    _was_whole: bool = False
+    _is_late: bool = False
+
+    def note(self, number: float) -> None:
+        """Take over whether a number is a fraction, before those that were written with it have their epochs."""
+        if not self.is_done and not number.is_integer():
+            self.is_done, self._is_late = True, self._was_whole
+
+    def of(self, number: float) -> int:
+        """Return the zero-based epoch of a number."""
+        self.note(number)
+        if self.is_done:
+            return max(math.ceil(number) - 1, 0)
+        self._was_whole |= number > self.first
+        return max(int(number) - self.first, 0)
+
+    def say(self, notices: Notices, where: str) -> None:
+        """Say that whole numbers were taken as counted ones before the first fraction came."""
+        if self._is_late:
+            notices.say(
+                "fraction",
+                f"epochs in {where} are whole numbers first, which counted as they are, and then fractions of epochs "
+                "done; write one kind of them",
+            )
+
+
+@dataclass(slots=True)
 class EpochBook:
     """The epochs of one status file.
 
     Attributes:
         epoch: The epoch named or derived last; None before the first.
+        numbers: How lines number their epochs.
     """
 
     epoch: int | None = None
+    numbers: WholeOrDone = field(default_factory=WholeOrDone)
     _last: tuple[Mapping[str, float], Mapping[str, str]] = field(default_factory=lambda: ({}, {}))
     _last_epoch: int | None = None
     _held: Measurement | None = None
@@ -46,7 +87,7 @@ class EpochBook:
     def add(self, line: Measurement, now_s: float) -> list[Measurement]:
         """Add one line as parsed, at a monotonic time; return the measurements whose epoch is known now, in order."""
         if (resumed := _RESUMED.search(line.message)) and self.epoch is None:
-            self.epoch = int(resumed[1])
+            self.epoch = max(int(resumed[1]) - self.numbers.first, 0)
         is_fresh = self._is_fresh(line)
         if line.values or line.nonfinite:
             self._last = (line.values, line.nonfinite)

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from automl.readers.splits import SHORT, Split, split_of
-from automl.study.trial import Measurement
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from automl.readers.notices import Notices
 
 
 @dataclass(slots=True)
@@ -21,14 +22,14 @@ class FolderChoice:
     Attributes:
         directory: The trial directory.
         objective: Name of the metric.
+        notices: Where to say which of several counts.
     """
 
     directory: Path
     objective: str
+    notices: Notices
     _splits: dict[Path, Split] = field(default_factory=dict, init=False)
     _counting: Path | None = field(default=None, init=False)
-    _notice: str = field(default="", init=False)
-    _has_said: bool = field(default=False, init=False)
 
     def add(self, file: Path) -> None:
         """Take a file over that may have the objective."""
@@ -47,16 +48,11 @@ class FolderChoice:
         if self._counting is None or split < self._splits[self._counting]:
             self._counting = folder
             return True
-        if split is self._splits[self._counting] and not self._has_said:
-            self._has_said = True
+        if split is self._splits[self._counting]:
             first, other = (path.relative_to(self.directory) for path in (self._counting, folder))
-            self._notice = (
+            self.notices.say(
+                "folders",
                 f"{self.objective} stands in the event files of several folders, such as {first} and {other}, and that "
-                f"of {first} counts; give it a name of its own in each"
+                f"of {first} counts; give it a name of its own in each",
             )
         return False
-
-    def said(self) -> list[Measurement]:
-        """Return what is to be said and was not."""
-        notice, self._notice = self._notice, ""
-        return [Measurement(notice=notice)] if notice else []

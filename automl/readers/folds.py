@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from automl.readers.log_report import Notices, Report
+    from automl.readers.log_report import Report
+    from automl.readers.notices import Notices
 
 _FOLD = re.compile(r"\bfold\b[\s:=#\[(]{0,3}(\d{1,3})(?:\s?(?:/|of)\s?(\d{1,3}))?", re.IGNORECASE)
 _MEAN = re.compile(r"\b(?:mean|average|avg|overall|across|cv)\b", re.IGNORECASE)

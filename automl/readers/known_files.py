@@ -18,27 +18,25 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from automl.readers.epochs import counted_from_one
+from automl.readers.metric_file import RESULT_FILES
 from automl.readers.names import find_name
+from automl.readers.notices import Notices
 from automl.readers.searched_files import SearchedFiles
-from automl.study.trial import Measurement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from automl.readers.metric_file import MetricFileReader
+    from automl.study.trial import Measurement
 
 _BEST_FILE = "best_score.json"
 """Holds the best value so far: a trainer may write it anew until it ends."""
 _BEST_SCORE = "best_score"
 
 
-_EPOCHS: dict[str, Callable[[Measurement], Measurement]] = {
-    "eval_results.json": counted_from_one,
-    "all_results.json": counted_from_one,
-}
 _OF_MMENGINE = "scalars.json"
-_NAMES = {"metrics.csv", "results.csv", "trainer_state.json", _BEST_FILE, _OF_MMENGINE, *_EPOCHS}
+_NAMES = {"metrics.csv", "results.csv", "trainer_state.json", _BEST_FILE, _OF_MMENGINE, *RESULT_FILES}
 
 
 @dataclass(slots=True)
@@ -56,7 +54,7 @@ class KnownFilesReader(SearchedFiles):
     # Files of MMEngine that name an epoch; and the file and value of the objective, by name of the file and epoch.
     _by_epoch: set[Path] = field(default_factory=set, init=False)
     _values: dict[tuple[str, int], tuple[Path, float]] = field(default_factory=dict, init=False)
-    _has_said: bool = field(default=False, init=False)
+    _notices: Notices = field(default_factory=Notices, init=False)
 
     def _objective(self) -> str:
         return self.objective
@@ -70,25 +68,24 @@ class KnownFilesReader(SearchedFiles):
         found = []
         for path, reader in self._files.items():
             placed = self._placed(path, list(read(reader)))
-            found += [*placed, *self._conflicts(path, placed)]
-        return found
+            found += placed
+            self._note_conflicts(path, placed)
+        return [*found, *self._notices.take()]
 
-    def _conflicts(self, path: Path, found: list[Measurement]) -> list[Measurement]:
-        """Return a notice where two files of one name have different values of one epoch: of folds, or of two runs."""
+    def _note_conflicts(self, path: Path, found: list[Measurement]) -> None:
+        """Say where two files of one name have different values of one epoch: of folds, or of two runs."""
         for measurement in found:
             name = find_name(measurement.values, self.objective)
             if name is None or measurement.epoch is None:
                 continue
             other, value = self._values.setdefault((path.name, measurement.epoch), (path, measurement.values[name]))
-            if other != path and value != measurement.values[name] and not self._has_said:
-                self._has_said = True
+            if other != path and value != measurement.values[name]:
                 first, second = (each.relative_to(self.directory) for each in (other, path))
-                notice = (
+                self._notices.say(
+                    "files",
                     f"{self.objective} of epoch {measurement.epoch} is {value:g} in {first} and "
-                    f"{measurement.values[name]:g} in {second}: the last that is read counts; keep one of them"
+                    f"{measurement.values[name]:g} in {second}: the last that is read counts; keep one of them",
                 )
-                return [Measurement(notice=notice)]
-        return []
 
     def _comes_last(self, reader: MetricFileReader) -> bool:
         return reader.name.rpartition("/")[2] == _BEST_FILE
@@ -102,8 +99,7 @@ class KnownFilesReader(SearchedFiles):
             return [self._named(m) for m in found]
         if path.name == _OF_MMENGINE:
             return [self._evaluated(path, m) for m in found]
-        placed = _EPOCHS.get(path.name)
-        return found if placed is None else list(map(placed, found))
+        return found
 
     def _named(self, measurement: Measurement) -> Measurement:
         values = dict(measurement.values)

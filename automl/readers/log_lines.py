@@ -22,7 +22,7 @@ from automl.readers.batch_meter import BatchMeter, read_meter
 from automl.readers.filtered_loss import GRADIENT, hidden_losses
 from automl.readers.folds import Folds
 from automl.readers.growing_file import GrowingFile
-from automl.readers.log_report import Notices, Report, without_numbers, without_times
+from automl.readers.log_report import Report, without_numbers, without_times
 from automl.readers.mentions import (
     MOST_ON_A_LINE,
     chosen,
@@ -34,6 +34,7 @@ from automl.readers.mentions import (
 )
 from automl.readers.named_epochs import NamedEpoch
 from automl.readers.names import find_name
+from automl.readers.notices import Notices
 from automl.readers.progress_bar import BarValues, is_bar, is_unfinished
 from automl.readers.split_choice import SplitChoice
 from automl.readers.splits import Split, has_split, is_of, split_of
@@ -319,8 +320,9 @@ class LogReader:
         return [found for part in self._parts for found in self._behind(part, part.end())]
 
     def _said(self) -> list[Measurement]:
+        self._epoch.say(self._notices)
         now_s = clock.unix_time_s()
-        return [Measurement(epoch=self._epoch.current, notice=text, unix_time_s=now_s) for text in self._notices.take()]
+        return [replace(said, epoch=self._epoch.current, unix_time_s=now_s) for said in self._notices.take()]
 
     def _counted(self, report: Report, beside: dict[str, float | str]) -> list[Measurement]:
         numbers = {**beside, self.objective: report.number}

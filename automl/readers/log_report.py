@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from automl.readers.splits import Split
@@ -83,26 +82,3 @@ def words_of(line: str) -> list[str]:
     """Return the words of a line, without numbers that are no part of a name."""
     named = _LABEL.sub(lambda match: match[0].translate(_AS_LETTERS), line)
     return _NUMBERS.sub("", without_times(named)).split()
-
-
-@dataclass(slots=True)
-class Notices:
-    """What is said of a log, each kind once.
-
-    Attributes:
-        new: What was not read yet.
-    """
-
-    new: list[str] = field(default_factory=list)
-    _said: set[str] = field(default_factory=set)
-
-    def say(self, kind: str, text: str) -> None:
-        """Say a text, unless something of its kind was said."""
-        if kind not in self._said:
-            self._said.add(kind)
-            self.new.append(text)
-
-    def take(self) -> list[str]:
-        """Return what is new."""
-        new, self.new = self.new, []
-        return new

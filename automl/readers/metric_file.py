@@ -14,11 +14,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
+from automl.readers.epochs import WholeOrDone
 from automl.readers.growing_file import GrowingFile
 from automl.readers.metric_format import MetricFormat
-from automl.readers.metric_rows import Row, Table, headed, rows_of, rows_of_text, with_whole_epoch
+from automl.readers.metric_rows import Row, Table, headed, rows_of, rows_of_text
+from automl.readers.notices import Notices
 from automl.readers.row_choice import RowChoice
-from automl.readers.status_file import loaded
+from automl.readers.status_file import loaded, number_of
 from automl.storage.trainer_files import files_below, read_made
 from automl.study.trial import Measurement
 
@@ -32,11 +34,13 @@ _SHOWN = 60
 """Characters of a file that are shown where nothing is read of it."""
 STATE_FILE = "trainer_state.json"
 """Of Transformers' Trainer, in each of its checkpoints."""
+RESULT_FILES = frozenset({"eval_results.json", "all_results.json"})
+"""Of Transformers' Trainer, at the end; they say how many epochs are done."""
 
 
 def read_metrics(text: str) -> list[Measurement]:
     """Read the text of a metric file; nothing where it is neither JSON nor CSV, or holds no number."""
-    return [row.measurement for row in rows_of_text(text)]
+    return [row.measurement for row in rows_of_text(text, WholeOrDone())]
 
 
 class MetricDocument(MetricFormat):
@@ -64,6 +68,7 @@ class _Table:
     """The lines of one file of CSV or JSON, each read once while the file grows; read anew where it is replaced."""
 
     file: GrowingFile
+    numbers: WholeOrDone
     table: Table | None = None
     unheaded: list[str] = field(default_factory=list)
     begun: int = 0
@@ -76,7 +81,7 @@ class _Table:
             header, lines = headed([*self.unheaded, *lines])
             self.unheaded = lines if not header else []
             self.table = Table(header) if header else None
-        return rows_of(self.table.entries(lines)) if self.table is not None else []
+        return rows_of(self.table.entries(lines), self.numbers) if self.table is not None else []
 
 
 @dataclass(slots=True)
@@ -89,6 +94,7 @@ class MetricFileReader:
             newest file counts. Once the writer has ended, a file of that name in a folder below counts too.
         format: How it is read; None for the formats above.
         objective: Name of the objective, where rows of several data sets may have it.
+        first_epoch: Number of the trainer's first epoch.
         is_expected: The study names the file: it is said where nothing can be read of it.
     """
 
@@ -96,8 +102,10 @@ class MetricFileReader:
     name: str
     format: MetricFormat | None = None
     objective: str = ""
+    first_epoch: int = 0
     is_expected: bool = False
     _choice: RowChoice = field(init=False)
+    _notices: Notices = field(default_factory=Notices)
     _seen: tuple[int, int] = _UNSEEN
     _table: _Table | None = None
     _counted: Counter[Hashable] = field(default_factory=Counter)
@@ -105,7 +113,7 @@ class MetricFileReader:
     _returned: Counter[Hashable] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        self._choice = RowChoice(self.name, self.objective)
+        self._choice = RowChoice(self.name, self.objective, self._notices)
 
     @property
     def has_files(self) -> bool:
@@ -157,15 +165,16 @@ class MetricFileReader:
         self._seen = (status.st_size, status.st_mtime_ns)
         self._counted.clear()
         if form is DOCUMENT:
-            return self._fresh(rows_of_text(text))
+            return self._fresh(rows_of_text(text, WholeOrDone(self.first_epoch, is_done=path.name in RESULT_FILES)))
         whole = text[: text.rfind("\n") + 1] if form.is_by_line and not is_over else text
         return self._fresh(map(Row, form.read(whole)))
 
     def _read_table(self, path: Path, *, is_over: bool) -> list[Measurement]:
         if self._table is None or self._table.file.path != path:
-            self._table = _Table(GrowingFile(path, self.directory))
+            self._table = _Table(GrowingFile(path, self.directory), WholeOrDone(self.first_epoch))
         table, begun = self._table, self._table.begun
         found = table.read(is_over=is_over)
+        table.numbers.say(self._notices, self.name)
         if table.begun != begun:
             self._counted.clear()
         return self._fresh(found)
@@ -179,7 +188,7 @@ class MetricFileReader:
             if self._counted[key] > self._returned[key]:
                 self._returned[key] += 1
                 fresh.append(row)
-        return list(self._choice.chosen(fresh))
+        return [*self._choice.chosen(fresh), *self._notices.take()]
 
 
 def _key(row: Row) -> Hashable:
@@ -194,6 +203,5 @@ def epoch_of_state(folder: Path) -> int | None:
         state = loaded(read_made(folder, folder / STATE_FILE).decode("utf-8", errors="replace"))
     except OSError:
         return None
-    placed = with_whole_epoch(state)
-    epoch = placed.get("epoch") if isinstance(placed, dict) else None
-    return epoch if isinstance(epoch, int) else None
+    done = number_of(state.get("epoch")) if isinstance(state, dict) else None
+    return WholeOrDone(is_done=True).of(done) if isinstance(done, float) else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeGuard
@@ -15,6 +14,7 @@ from automl.readers.status_file import loaded, measurement_of, number_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from automl.readers.epochs import WholeOrDone
     from automl.skill.model import JsonValue
     from automl.study.trial import Measurement
 
@@ -55,25 +55,32 @@ class Row:
     Attributes:
         measurement: What it says.
         label: Of which data, fold or class it is; empty where nothing says it.
+        epoch: Its epoch as it is written.
     """
 
     measurement: Measurement
     label: str = ""
+    epoch: JsonValue = None
 
 
-def rows_of_text(text: str) -> list[Row]:
+def rows_of_text(text: str, numbers: WholeOrDone) -> list[Row]:
     """Read the text of a metric file; nothing where it is neither JSON nor CSV, or holds no number."""
     document = loaded(text)
     if document is not None:
-        return rows_of(_entries(document))
+        numbers.is_done |= isinstance(document, dict) and isinstance(document.get("log_history"), list)
+        return rows_of(_entries(document), numbers)
     lines = [line for line in text.splitlines() if line.strip()]
     head, rest = headed(lines)
-    return rows_of(Table(head).entries(rest)) if head else []
+    return rows_of(Table(head).entries(rest), numbers) if head else []
 
 
-def rows_of(entries: Iterable[JsonValue]) -> list[Row]:
+def rows_of(entries: Iterable[JsonValue], numbers: WholeOrDone) -> list[Row]:
     """Return the reports of objects that have a number."""
-    found = (_row(epoch, row) for entry in entries if isinstance(entry, dict) for epoch, row in _by_epoch(entry))
+    rows = [each for entry in entries if isinstance(entry, dict) for each in _by_epoch(entry, numbers.first)]
+    for epoch, _ in rows:
+        if isinstance(number := number_of(epoch), float):
+            numbers.note(number)
+    found = (_row(epoch, row, numbers) for epoch, row in rows)
     return [row for row in found if row.measurement.values or row.measurement.nonfinite]
 
 
@@ -174,7 +181,7 @@ def _entries(document: JsonValue) -> list[JsonValue]:
         return []
     history = document.get("log_history")
     if isinstance(history, list):
-        return [with_whole_epoch(entry) for entry in history]
+        return [_with_hidden_losses(entry) for entry in history]
     numbered = [(_EPOCH_KEY.fullmatch(key), value) for key, value in document.items()]
     epochs = [{"epoch": int(key[1]), **value} for key, value in numbered if key is not None and isinstance(value, dict)]
     if epochs and len(epochs) == len(document):
@@ -199,23 +206,21 @@ def _is_history(value: JsonValue) -> bool:
     )
 
 
-def with_whole_epoch(entry: JsonValue) -> JsonValue:
-    """Return an entry of Transformers' ``log_history``, which says how many epochs are done, with its epoch."""
-    done = number_of(entry.get("epoch")) if isinstance(entry, dict) else None
-    if not isinstance(entry, dict) or not isinstance(done, float):
+def _with_hidden_losses(entry: JsonValue) -> JsonValue:
+    """Return an entry of Transformers' ``log_history`` with the losses that it hides."""
+    if not isinstance(entry, dict):
         return entry
-    hidden = hidden_losses({name: number_of(value) for name, value in entry.items()})
-    return {**entry, **hidden, "epoch": max(math.ceil(done) - 1, 0)}
+    return {**entry, **hidden_losses({name: number_of(value) for name, value in entry.items()})}
 
 
-def _by_epoch(entry: dict[str, JsonValue]) -> Iterator[tuple[JsonValue, dict[str, JsonValue]]]:
+def _by_epoch(entry: dict[str, JsonValue], first: int) -> Iterator[tuple[JsonValue, dict[str, JsonValue]]]:
     is_one_epoch = isinstance(number_of(entry.get("epoch")), float)  # its lists have no number for each epoch
     lists = {name: value for name, value in _flat(entry).items() if isinstance(value, list) and not is_one_epoch}
     metrics = {name: value for name, value in entry.items() if name not in lists}
     yield metrics.get("epoch"), metrics
     for number in range(max(map(len, lists.values()), default=0)):
         row = {name: history[number] for name, history in lists.items() if number < len(history)}
-        yield row.get("epoch", number), row
+        yield row.get("epoch", number + first), row
 
 
 def _flat(entry: dict[str, JsonValue]) -> dict[str, JsonValue]:
@@ -224,7 +229,7 @@ def _flat(entry: dict[str, JsonValue]) -> dict[str, JsonValue]:
     return entry | {f"{name}/{key}": value for name, values in inner for key, value in values.items()}
 
 
-def _row(epoch: JsonValue, row: dict[str, JsonValue]) -> Row:
+def _row(epoch: JsonValue, row: dict[str, JsonValue], numbers: WholeOrDone) -> Row:
     plain = {name: _cell(value, has_comma=False) if isinstance(value, str) else value for name, value in row.items()}
     metrics = {name: value for name, value in plain.items() if name not in _NOT_METRICS}
     split = next((str(row[key]).strip().lower() for key in COLUMNS if isinstance(row.get(key), str)), "")
@@ -237,8 +242,8 @@ def _row(epoch: JsonValue, row: dict[str, JsonValue]) -> Row:
         metrics = {f"train_{name.removeprefix('train_')}": value for name, value in metrics.items()}
     elif split:
         labels.append(split)
-    measurement = measurement_of({"epoch": epoch, "step": row.get("step"), "kpi": metrics})
-    return Row(measurement, "/".join(labels))
+    measurement = measurement_of({"epoch": epoch, "step": row.get("step"), "kpi": metrics}, numbers)
+    return Row(measurement, "/".join(labels), epoch)
 
 
 def _label(column: str, value: JsonValue) -> str:

@@ -6,16 +6,19 @@ as counted from 0, until ``8/8`` proves that it is not.
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from automl.readers.epochs import WholeOrDone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from re import Match
 
-_EPOCH = re.compile(r"\bepoch\b\"?[\s:=#\[(]{0,3}(\d{1,6})(?:\s*/\s*(\d{1,6}))?", re.IGNORECASE)
+    from automl.readers.notices import Notices
+
+_EPOCH = re.compile(r"\bepoch\b\"?[\s:=#\[(]{0,3}(\d{1,6}(?:\.\d{1,12})?)(?:\s*/\s*(\d{1,6}))?", re.IGNORECASE)
 _OTHER = re.compile(
     r"\b(?:best|load(?:ed|ing)|restored|pretrained|namespace|args|config)\b"
     r"|\b(?:per|since|max|maximum|total|num|prev|previous|last|old|next|until|till|at|every|from|after|before|checkpoint"
@@ -50,10 +53,16 @@ class NamedEpoch:
     first: int | None = None
     current: int | None = None
     is_shifted: bool = False
+    # How lines number epochs, and how dicts do.
+    _numbers: WholeOrDone = field(init=False)
+    _dicts: WholeOrDone | None = None
     _recognised: int | None = None
     _may_be_shifted: bool = False
     # What stood before the number of an epoch.
     _wordings: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._numbers = WholeOrDone(self.first or 0)
 
     def note(self, line: str, has_objective: Callable[[str], bool]) -> bool:
         """Take over the epoch that a line names; return whether it names one."""
@@ -65,12 +74,12 @@ class NamedEpoch:
 
     def _of(self, line: str, has_objective: Callable[[str], bool]) -> int | None:
         if (done := _EPOCHS_DONE.search(line)) is not None:
-            return max(math.ceil(float(done[1])) - 1, 0)
+            return self._of_dict(float(done[1]))
         match = _EPOCH.search(line)
         if match is None or not _is_of_these_lines(line, match, has_objective):
             return None
         before = line[: match.start()]
-        number, of = int(match[1]), int(match[2]) if match[2] else None
+        number, of = float(match[1]), int(match[2]) if match[2] else None
         epoch = self._zero_based(number, of)
         if epoch == self.current:
             return epoch
@@ -82,17 +91,30 @@ class NamedEpoch:
             self._wordings.add(wording)
         return epoch
 
-    def _zero_based(self, number: int, of: int | None) -> int:
-        if self.first is not None:
-            return max(number - self.first, 0)
-        if self._recognised is None:
-            self._recognised = number
-            self._may_be_shifted = of is not None and number > 1
-        if self._may_be_shifted and (number == of or number < self._recognised):
-            self._may_be_shifted, self.is_shifted = False, number == of
-            self._recognised = 1 if number == of else self._recognised
-        # "Epoch 1/10" as the first one counts from 1; "Epoch 0:" and a resumed "Epoch 5:" count from 0.
-        return number - 1 if self._recognised == 1 and number > 0 else number
+    def _of_dict(self, number: float) -> int:
+        if self._dicts is None:
+            # Transformers names no epoch 0 but before training, where others begin.
+            self._dicts = WholeOrDone(self.first or 0, is_done=self.first is None and number > 0)
+        return self._dicts.of(number)
+
+    def _zero_based(self, number: float, of: int | None) -> int:
+        self._numbers.note(number)
+        if self.first is None and not self._numbers.is_done:
+            if self._recognised is None:
+                self._recognised = int(number)
+                self._may_be_shifted = of is not None and number > 1
+            if self._may_be_shifted and (number == of or number < self._recognised):
+                self._may_be_shifted, self.is_shifted = False, number == of
+                self._recognised = 1 if number == of else self._recognised
+            # "Epoch 1/10" as the first one counts from 1; "Epoch 0:" and a resumed "Epoch 5:" count from 0.
+            self._numbers.first = int(self._recognised == 1)
+        return self._numbers.of(number)
+
+    def say(self, notices: Notices) -> None:
+        """Say what is to be said of the numbers."""
+        for numbers in (self._numbers, self._dicts):
+            if numbers is not None:
+                numbers.say(notices, "the log")
 
     @property
     def may_be_shifted(self) -> bool:

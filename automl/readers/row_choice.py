@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from automl.readers.names import find_name
 from automl.readers.splits import Split, split_of
-from automl.study.trial import Measurement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from automl.readers.metric_rows import Row
+    from automl.readers.notices import Notices
+    from automl.skill.model import JsonValue
+    from automl.study.trial import Measurement
 
 T = TypeVar("T")
 _OF_ALL = re.compile(r"(?:^|/)(?:mean|avg|average|all|overall|total)(?:$|/)")
@@ -28,27 +30,30 @@ class RowChoice:
     Attributes:
         file: Name of the file.
         objective: Name of the metric; empty where none is looked for.
+        notices: Where to say which of several rows count.
     """
 
     file: str
     objective: str
+    notices: Notices
     _counting: str | None = None
-    _last: Measurement | None = None
-    _said: set[str] = field(default_factory=set)
+    # Epoch, step and epoch as it is written of the last row that counted; and the last value of each epoch.
+    _last: tuple[int, int | None, JsonValue] | None = None
+    _values: dict[int, float] = field(default_factory=dict)
 
     def chosen(self, rows: Iterable[Row]) -> Iterator[Measurement]:
-        """Yield what rows report, and what is to be said of them."""
-        labelled = [(row.label, self._named(row)) for row in rows]
-        having = [label for label, found in labelled if label and self._has_objective(found)]
+        """Yield what rows report."""
+        labelled = [(row.label, row.epoch, self._named(row)) for row in rows]
+        having = [label for label, _, found in labelled if label and self._has_objective(found)]
         if having and (self._counting is None or _rank(min(having, key=_rank)) < _rank(self._counting)):
             self._counting = min(having, key=_rank)
-        for label, found in labelled:
+        for label, epoch, found in labelled:
             if not label or label == self._counting or not self._has_objective(found):
-                yield from self._repeated(found)
+                self._note_repeated(found, epoch)
                 yield found
                 continue
             if _rank(label) == _rank(self._counting or ""):
-                yield from self._say(
+                self.notices.say(
                     "labels",
                     f"{self.objective} stands in rows of {self.file} of {self._counting} and of {label}, and those of "
                     f"{self._counting} count; the other is {label}_{self.objective}",
@@ -76,25 +81,20 @@ class RowChoice:
         name = find_name(joined, self.objective)
         return dict(numbers) if name is None else {**numbers, self.objective: numbers[joined[name]]}
 
-    def _repeated(self, found: Measurement) -> Iterator[Measurement]:
-        """Say that two rows of one epoch have different values, and that nothing distinguishes them."""
-        if not self._has_objective(found) or found.epoch is None:
+    def _note_repeated(self, found: Measurement, epoch: JsonValue) -> None:
+        """Say that rows of one epoch have different values, and that nothing distinguishes them."""
+        name = find_name(found.values, self.objective) if self.objective else None
+        if name is None or found.epoch is None:
             return
-        last, self._last = self._last, found
-        name = find_name(found.values, self.objective)
-        if last is None or name is None or (last.epoch, last.step) != (found.epoch, found.step):
-            return
-        if last.values.get(name, found.values[name]) != found.values[name]:
-            yield from self._say(
+        number, key = found.values[name], (found.epoch, found.step, epoch)
+        last, self._last = self._last or key, key
+        if self._values.get(found.epoch, number) != number and (key == last or found.epoch < last[0]):
+            self.notices.say(
                 "repeated",
                 f"{self.objective} stands in several rows of epoch {found.epoch} of {self.file}, and the last of them "
                 "counts; distinguish them by a column such as dataset or split",
             )
-
-    def _say(self, kind: str, text: str) -> Iterator[Measurement]:
-        if kind not in self._said:
-            self._said.add(kind)
-            yield Measurement(notice=text)
+        self._values[found.epoch] = number
 
 
 def _rank(label: str) -> int:

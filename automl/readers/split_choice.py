@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from automl.readers.splits import Split
 
 if TYPE_CHECKING:
-    from automl.readers.log_report import Notices, Report
+    from automl.readers.log_report import Report
+    from automl.readers.notices import Notices
 
 _FEW = 2
 

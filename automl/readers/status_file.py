@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from automl import clock
-from automl.readers.epochs import HOLD_S, EpochBook
+from automl.readers.epochs import HOLD_S, EpochBook, WholeOrDone
 from automl.readers.folder_search import FolderSearch
 from automl.readers.growing_file import GrowingFile
+from automl.readers.notices import Notices
 from automl.storage.paths import STATUS_FILE
 from automl.study.finite import is_finite
 from automl.study.trial import Measurement
@@ -48,21 +49,22 @@ NAMELESS = "a metric without a name was left out"
 _SURROGATE = re.compile(r"\\ud[89a-f]", re.IGNORECASE)
 
 
-def parse_line(text: str) -> Measurement | None:
+def parse_line(text: str, numbers: WholeOrDone | None = None) -> Measurement | None:
     """Read one line of a status file; None where it is not a JSON object."""
     document = _decoded(text)
-    return None if document is None else measurement_of(document)
+    return None if document is None else measurement_of(document, numbers)
 
 
-def measurement_of(document: dict[str, JsonValue]) -> Measurement:
+def measurement_of(document: dict[str, JsonValue], numbers: WholeOrDone | None = None) -> Measurement:
     """Return what a line of a status file reports, with an epoch only where the line names one."""
+    number = _first_count(document, _EPOCH_KEYS)
     values, nonfinite = _metrics(document)
     max_epoch = _integer(document.get("max_epoch"))
     message, code = document.get("message"), document.get("code")
     is_failure = str(document.get("status", "")).upper() == "FAILURE"
     return Measurement(
-        epoch=_first_integer(document, _EPOCH_KEYS),
-        step=_first_integer(document, _STEP_KEYS),
+        epoch=None if number is None else (numbers or WholeOrDone()).of(number),
+        step=next((count for key in _STEP_KEYS if (count := _integer(document.get(key))) is not None), None),
         values=with_names(values),
         nonfinite=with_names(nonfinite),
         notice="" if all(map(str.strip, (*values, *nonfinite))) else NAMELESS,
@@ -103,11 +105,18 @@ def with_names(metrics: Mapping[str, T]) -> dict[str, T]:
 
 @dataclass(slots=True)
 class StatusReader:
-    """Reads every status file below a trial's directory while it grows; it may lie up to five folders below."""
+    """Reads every status file below a trial's directory while it grows; it may lie up to five folders below.
+
+    Attributes:
+        directory: The trial directory.
+        first_epoch: Number of the trainer's first epoch.
+    """
 
     directory: Path
+    first_epoch: int = 0
     _files: dict[Path, tuple[GrowingFile, EpochBook]] = field(default_factory=dict)
     _search: FolderSearch = field(init=False)
+    _notices: Notices = field(default_factory=Notices)
 
     def __post_init__(self) -> None:
         self._search = FolderSearch(self.directory, lambda name: name == STATUS_FILE, is_impatient=True)
@@ -130,12 +139,15 @@ class StatusReader:
     def _collect(self, now_s: float, *, is_over: bool) -> Iterator[Measurement]:
         for file, book in self._files.values():
             for text in file.finish() if is_over else file.read():
-                if (line := parse_line(text)) is not None:
+                if (line := parse_line(text, book.numbers)) is not None:
                     yield from book.add(line, now_s)
             yield from book.release(held_before_s=None if is_over else now_s - HOLD_S)
+            book.numbers.say(self._notices, STATUS_FILE)
+        yield from self._notices.take()
 
     def _add(self, paths: list[Path]) -> None:
-        self._files |= {path: (GrowingFile(path, self.directory), EpochBook()) for path in paths}
+        for path in paths:
+            self._files[path] = GrowingFile(path, self.directory), EpochBook(numbers=WholeOrDone(self.first_epoch))
 
 
 def _decoded(text: str) -> dict[str, JsonValue] | None:
@@ -202,10 +214,17 @@ def _flattened(metrics: dict[str, JsonValue], prefix: str = "") -> Iterator[tupl
             yield f"{prefix}{name}", value
 
 
-def _first_integer(document: dict[str, JsonValue], keys: tuple[str, ...]) -> int | None:
-    return next((number for key in keys if (number := _integer(document.get(key))) is not None), None)
+def _first_count(document: dict[str, JsonValue], keys: tuple[str, ...]) -> float | None:
+    """Return the first whole number, else the first one."""
+    counts = [number for key in keys if (number := _count(document.get(key))) is not None]
+    return next((number for number in counts if number.is_integer()), counts[0] if counts else None)
 
 
 def _integer(value: JsonValue) -> int | None:
+    number = _count(value)
+    return int(number) if number is not None and number.is_integer() else None
+
+
+def _count(value: JsonValue) -> float | None:
     number = number_of(value)
-    return int(number) if isinstance(number, float) and number.is_integer() and 0 <= number < _LARGEST_COUNT else None
+    return number if isinstance(number, float) and 0 <= number < _LARGEST_COUNT else None

@@ -19,16 +19,17 @@ import math
 import re
 import time
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from automl import clock
-from automl.readers.epochs import HOLD_S
+from automl.readers.epochs import HOLD_S, WholeOrDone
+from automl.readers.epochs_of_steps import EpochsOfSteps
 from automl.readers.event_file import EventFile
 from automl.readers.filtered_loss import hidden_losses
 from automl.readers.folder_choice import FolderChoice
 from automl.readers.folder_search import FolderSearch
 from automl.readers.names import find_name, key_of
+from automl.readers.notices import Notices
 from automl.readers.splits import SHORT
 from automl.readers.status_file import NAMELESS, by_finiteness, number_of, with_names
 from automl.storage.paths import TENSORBOARD
@@ -52,67 +53,24 @@ _OF_TRANSFORMERS = re.compile(r"(?:train|eval|test)/")
 
 
 @dataclass(slots=True)
-class EpochsOfSteps:
-    """Which epoch a step of the objective is, where no tag says it.
-
-    Attributes:
-        first_epoch: Number of the trainer's first epoch; None where the study does not say.
-    """
-
-    first_epoch: int | None = None
-    _steps: dict[int, int] = field(default_factory=dict)
-    """Step -> how many were before it."""
-
-    def add(self, step: int) -> None:
-        """Take a step of the objective over."""
-        self._steps.setdefault(step, len(self._steps))
-
-    def of(self, step: int) -> int | None:
-        """Return the zero-based epoch of a step; None while that is not known."""
-        if step not in self._steps:
-            return None
-        first, second = [*islice(self._steps, 2), None][:2]
-        if first is None or second is None:
-            return 0 if first in {0, 1} else None
-        stride = second - first
-        if stride == 1:
-            number = self.first_epoch if self.first_epoch is not None else int(first == 1)
-            return max(step - number, 0)
-        # The last step of an epoch is a multiple of its length, or the one before, also where a training continues.
-        for last in (step, step + 1):
-            if stride > 1 and first > 0 and last % stride == 0:
-                return last // stride - 1
-        return self._steps[step]
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether steps have epochs by now."""
-        return len(self._steps) > 1 or next(iter(self._steps), None) in {0, 1}
-
-
-@dataclass(slots=True)
 class _Run:
     """One event file: its records, what stands at the current step, and what waits for its epoch."""
 
     file: EventFile
     rename: Callable[[str], str]
     step: int = 0
-    epoch: int | None = None
+    # The largest step of all, and how many values of the objective came at step 0, where a step is left out.
+    furthest: int = 0
+    reports: int = 0
+    # The tag for the epoch, whether Transformers has not written it, and the epoch of the objective before.
     has_tag: bool = False
-    # What ``train/epoch`` says, and whether Transformers has not written it.
-    done: float | None = None
     is_own: bool = False
-    has_fraction: bool = False
+    numbers: WholeOrDone = field(default_factory=WholeOrDone)
+    epoch: int = 0
+    last_epoch: int = 0
     pending: dict[str, float] = field(default_factory=dict)
     pending_since_s: float = 0.0
     waiting: list[tuple[int, dict[str, float]]] = field(default_factory=list)
-
-    @property
-    def epoch_of_tag(self) -> int | None:
-        """The zero-based epoch that the tag says last."""
-        if self.done is None or (self.is_own and not self.has_fraction):
-            return self.epoch
-        return max(math.ceil(self.done) - 1, 0)
 
 
 @dataclass(slots=True)
@@ -126,6 +84,7 @@ class TensorboardReader:
         has_status: Returns whether another file of metrics exists: then these wait for the end.
         has_objective: Returns whether the objective was measured, by whatever source.
         first_epoch: Number of the trainer's first epoch; None where it has to be recognised.
+        max_epochs: Epochs of a full run, where known.
     """
 
     directory: Path
@@ -133,16 +92,20 @@ class TensorboardReader:
     has_status: Callable[[], bool]
     has_objective: Callable[[], bool]
     first_epoch: int | None = None
+    max_epochs: int | None = None
     pattern: str | None = None
+    _notices: Notices = field(default_factory=Notices)
     _steps: EpochsOfSteps = field(init=False)
     _folders: FolderChoice = field(init=False)
     _runs: dict[Path, _Run] = field(default_factory=dict)
     _held_back: list[Measurement] = field(default_factory=list)
     _search: FolderSearch = field(init=False)
+    # The value of the objective, by folder and step.
+    _values: dict[tuple[Path, int], float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._steps = EpochsOfSteps(self.first_epoch)
-        self._folders = FolderChoice(self.directory, self.objective)
+        self._steps = EpochsOfSteps(self.objective, self._notices, self.first_epoch, self.max_epochs)
+        self._folders = FolderChoice(self.directory, self.objective, self._notices)
         self._search = FolderSearch(self.directory, self._is_named, pattern=self.pattern)
 
     @property
@@ -154,7 +117,7 @@ class TensorboardReader:
         """Return what is new in the files."""
         self._add()
         found = self._collected(lambda file: file.read(), held_before_s=time.monotonic() - HOLD_S)
-        found += self._folders.said()
+        found += self._notices.take()
         if not self.has_status():
             return found
         self._held_back += found
@@ -166,7 +129,8 @@ class TensorboardReader:
         self._add(is_last=True)
         found = [*self._held_back, *self._collected(lambda file: file.finish(), held_before_s=math.inf)]
         self._held_back = []
-        found += [*self._folders.said(), *self._damages()]
+        self._steps.end()
+        found += [*self._notices.take(), *self._damages()]
         return [] if self.has_status() and self.has_objective() else found
 
     def _is_named(self, name: str) -> bool:
@@ -196,7 +160,7 @@ class TensorboardReader:
         for event in events:
             if event.step != run.step:
                 yield from self._flushed(run)
-                run.step = event.step
+                run.step, run.furthest = event.step, max(run.furthest, event.step)
             for tag, number in event.values.items():
                 yield from self._taken(run, tag, number)
         if held_before_s == math.inf or (not run.has_tag and run.pending_since_s <= held_before_s):
@@ -205,16 +169,19 @@ class TensorboardReader:
     def _taken(self, run: _Run, tag: str, number: float) -> Iterator[Measurement]:
         if key_of(tag) == _COUNTED or tag == _DONE:
             if math.isfinite(number):
-                run.has_tag, run.done = True, number if tag == _DONE else None
-                run.epoch = max(int(number) - (self.first_epoch or 0), 0)
+                run.has_tag = True
                 # Transformers writes a loss of training only when some of it is done.
-                run.has_fraction |= tag == _DONE and not number.is_integer()
-                run.is_own |= tag == _DONE and number == 0 and any(name.startswith("train") for name in run.pending)
+                run.is_own |= tag != _DONE or (number == 0 and any(name.startswith("train") for name in run.pending))
+                run.epoch = self._numbered(run, number)
             yield from self._flushed(run)
         elif not _HYPERPARAMETERS.match(tag):
             run.is_own |= _OF_TRANSFORMERS.match(tag) is None
+            name = run.rename(tag)
+            before = run.pending.get(name)
+            if before is not None and (not is_finite(before) or find_name([name], self.objective) is not None):
+                yield from self._flushed(run)
             run.pending_since_s = run.pending_since_s if run.pending else time.monotonic()
-            run.pending[run.rename(tag)] = number
+            run.pending[name] = number
 
     def _flushed(self, run: _Run) -> Iterator[Measurement]:
         """Yield what stands at the current step, or let it wait for its epoch."""
@@ -225,16 +192,48 @@ class TensorboardReader:
         if name is not None and not self._folders.counts(run.file.path):
             del values[name]
             name = None
+        step = run.step
+        if name is None and run.reports > 1 and not run.furthest:
+            step = run.reports
+        elif name is not None:
+            step = self._noted(run, values[name])
         if run.has_tag:
-            yield _measurement(values, run.epoch_of_tag, run.step)
+            yield _measurement(values, run.epoch, step)
             return
         if name is not None:
-            self._steps.add(run.step)
+            self._steps.add(step, run.furthest)
         lost = {name: number for name, number in values.items() if not is_finite(number)}
         if lost:
-            yield _measurement(lost, self._steps.of(run.step), run.step)
-        run.waiting.append((run.step, {name: number for name, number in values.items() if name not in lost}))
+            yield _measurement(lost, self._steps.of(step), step)
+        run.waiting.append((step, {name: number for name, number in values.items() if name not in lost}))
         del run.waiting[:-_MOST_HELD_BACK]
+
+    def _numbered(self, run: _Run, number: float) -> int:
+        """Return the epoch that a tag says."""
+        if run.is_own:
+            return run.numbers.of(number)
+        run.numbers.note(number)
+        return max(math.ceil(number) - 1, 0)
+
+    def _noted(self, run: _Run, number: float) -> int:
+        """Return the step of a value of the objective, where there are any; say what has several values."""
+        key = run.file.path.parent, run.step
+        is_other = str(self._values.get(key, number)) != str(number)
+        self._values[key] = number
+        if run.has_tag:
+            if run.epoch < run.last_epoch:
+                self._say("restart", "in event files whose epochs begin again", "epoch")
+            run.numbers.say(self._notices, f"{run.file.path.relative_to(self.directory)}")
+            run.last_epoch = run.epoch
+        elif not run.furthest:
+            run.reports += 1
+            return run.reports - 1
+        if is_other or run.reports > 1:
+            self._say("step", f"several times at step {run.step if is_other else 0} of the event files", "step")
+        return run.step
+
+    def _say(self, kind: str, where: str, of: str) -> None:
+        self._notices.say(kind, f"{self.objective} stands {where}, and the last of each {of} counts; write it once")
 
     def _settled(self, run: _Run) -> Iterator[Measurement]:
         """Yield what has waited for its epoch, which is known by now or never."""
@@ -244,7 +243,11 @@ class TensorboardReader:
     def _add(self, *, is_last: bool = False) -> None:
         for path in self._search.new_files(is_last=is_last):
             if not path.is_symlink():
-                self._runs[path] = _Run(EventFile(path, self.directory), _naming(path.parent.name))
+                self._runs[path] = _Run(
+                    EventFile(path, self.directory),
+                    _naming(path.parent.name),
+                    numbers=WholeOrDone(self.first_epoch or 0),
+                )
                 self._folders.add(path)
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from automl.readers.log_report import Notices, Report
+    from automl.readers.log_report import Report
+    from automl.readers.notices import Notices
 
 _COUNTER = re.compile(r"(?<![\w.,])\d{1,9}(?![\w.,])")
 _MOST_WAITING = 100

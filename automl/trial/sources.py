@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from automl.plugins import load_plugin
-from automl.readers.epochs import counted_from_one
 from automl.readers.format_reader import FormatReader
 from automl.readers.known_files import KnownFilesReader
 from automl.readers.log_lines import LogReader
@@ -18,7 +16,7 @@ from automl.readers.tensorboard import TensorboardReader
 from automl.storage.paths import TENSORBOARD
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from automl.storage.paths import AttemptPaths
     from automl.study.trial import Measurement
@@ -28,19 +26,29 @@ if TYPE_CHECKING:
 
 def sources_of(files: AttemptPaths, watch: TrialWatch, *, has_objective: Callable[[], bool]) -> list[Source]:
     """Return the sources of an attempt, the most trusted first; ``has_objective`` returns whether one reported it."""
-    status = StatusReader(files.root)
+    first_epoch = watch.first_epoch or 0
+    status = StatusReader(files.root, first_epoch)
     named = watch.metric_file
     known = KnownFilesReader(files.root, watch.objective.metric, lambda: status.has_files)
     is_tensorboard = named is not None and TENSORBOARD in named
     named_files = []
     if named is not None and not is_tensorboard:
-        named_files = [MetricFileReader(files.root, named, objective=watch.objective.metric, is_expected=True)]
+        named_files = [
+            MetricFileReader(
+                files.root,
+                named,
+                objective=watch.objective.metric,
+                first_epoch=first_epoch,
+                is_expected=True,
+            )
+        ]
     events = TensorboardReader(
         files.root,
         watch.objective.metric,
         has_status=lambda: status.has_files or known.has_files,
         has_objective=has_objective,
         first_epoch=watch.first_epoch,
+        max_epochs=watch.max_epochs,
         pattern=named if is_tensorboard else None,
     )
     log = LogReader(
@@ -56,11 +64,8 @@ def sources_of(files: AttemptPaths, watch: TrialWatch, *, has_objective: Callabl
     )
     formats = [load_plugin(plugin, MetricFormat)() for plugin in watch.readers]  # type: ignore[type-abstract]  # a plug-in's class is concrete
     plugged = [FormatReader(files.root, form) for form in formats]
-    declared: list[Source] = [status, *named_files]
-    if watch.first_epoch:
-        declared = [_CountedFromOne(source) for source in declared]
     found: list[Source] = [known] if named is None else []
-    return [*declared, *plugged, *found, *([] if named_files else [events]), log]
+    return [status, *named_files, *plugged, *found, *([] if named_files else [events]), log]
 
 
 def recorded_measurements(files: AttemptPaths, watch: TrialWatch) -> Iterator[Measurement]:
@@ -77,16 +82,3 @@ def recorded_measurements(files: AttemptPaths, watch: TrialWatch) -> Iterator[Me
             has_objective = has_objective or find_name(reported, watch.objective.metric) is not None
             if measurement.values:
                 yield measurement
-
-
-@dataclass(slots=True)
-class _CountedFromOne:
-    """A source whose epochs are counted from 1, as one whose epochs are counted from 0."""
-
-    source: Source
-
-    def read(self) -> list[Measurement]:
-        return list(map(counted_from_one, self.source.read()))
-
-    def finish(self) -> Iterable[Measurement]:
-        return map(counted_from_one, self.source.finish())

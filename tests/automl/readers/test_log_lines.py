@@ -378,3 +378,33 @@ def test_a_meter_that_prints_its_last_two_batches_counts_once(tmp_path: Path) ->
     )
 
     assert read(tmp_path, text, "acc") == [(None, {"acc": 53.0}), (None, {"acc": 54.0})]
+
+
+@pytest.mark.parametrize(
+    ("form", "epochs", "expected"),
+    [
+        ("{{'epoch': {epoch}, 'acc': 0.{n}}}", (0, 1, 2), [0, 1, 2]),
+        ("{{'epoch': {epoch}, 'acc': 0.{n}}}", (1, 2, 3), [0, 1, 2]),
+        ("{{'epoch': {epoch}, 'acc': 0.{n}}}", (0, 0.5, 1.0, 2.0), [0, 0, 0, 1]),
+        ('{{"epoch": {epoch}, "acc": 0.{n}}}', (0.0, 1.0, 2.0), [0, 1, 2]),
+        ('{{"epoch": {epoch}, "acc": 0.{n}}}', (1.0, 2.0, 3.0), [0, 1, 2]),
+        ('{{"epoch": {epoch}, "acc": 0.{n}}}', (0.5, 1.0, 1.5), [0, 0, 1]),
+        ("epoch: {epoch}, acc: 0.{n}", (0.5, 1.0, 1.5, 2.0), [0, 0, 1, 1]),
+        ("epoch={epoch} | acc=0.{n}", (0.0, 1.0, 2.0), [0, 1, 2]),
+        ("Epoch {epoch}/3: acc=0.{n}", (0.5, 1.0, 1.5), [0, 0, 1]),
+    ],
+)
+def test_fractions_of_epochs_in_a_log_say_how_many_are_done(
+    tmp_path: Path, form: str, epochs: tuple[float, ...], expected: list[int]
+) -> None:
+    text = "".join(form.format(epoch=epoch, n=n) + "\n" for n, epoch in enumerate(epochs, 1))
+
+    assert [epoch for epoch, found in read(tmp_path, text, "acc") if found] == expected
+
+
+def test_a_fraction_that_comes_late_in_a_log_is_said(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("".join(f"{{'epoch': {n}, 'acc': {n}}}\n" for n in (0, 1, 1.5, 2)), encoding="utf-8")
+
+    found = reader(tmp_path, "acc").finish()
+
+    assert ["epochs in the log are whole numbers first" in m.notice for m in found if m.notice] == [True]

@@ -183,6 +183,11 @@ def test_of_rows_of_one_epoch_those_count_that_the_name_or_validation_says(
         ),
         (table("fold", "1", "2"), {0: 0.1, 1: 0.11}, "rows of m.csv of fold1 and of fold2, and those of fold1 count"),
         (table("note", "a", "b"), {0: 0.2, 1: 0.21}, "several rows of epoch 0 of m.csv, and the last of them counts"),
+        (
+            "epoch,acc\n0,0.1\n1,0.2\n0,0.3\n1,0.2\n",
+            {0: 0.3, 1: 0.2},
+            "several rows of epoch 0 of m.csv, and the last of them counts",
+        ),
         ("acc was 0.5\n", {}, "nothing was read of m.csv, which begins with 'acc was 0.5': expected are JSON"),
     ],
 )
@@ -203,3 +208,47 @@ def test_comments_before_the_names_of_columns_may_come_first_alone(tmp_path: Pat
     file.write_text("# run 1\nepoch,m\n0,0.5\n", encoding="utf-8")
 
     assert [(m.epoch, dict(m.values)) for m in reader.read()] == [(0, {"m": 0.5})]
+
+
+FRACTIONS = "epoch,acc\n0.5,0.1\n1.0,0.2\n1.5,0.3\n2.0,0.4\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "first", "expected"),
+    [
+        ("m.csv", FRACTIONS, 0, {0: 0.2, 1: 0.4}),
+        ("m.csv", FRACTIONS, 1, {0: 0.2, 1: 0.4}),
+        ("m.csv", "epoch,acc\n1.0,0.2\n1.5,0.3\n2.0,0.4\n", 0, {0: 0.2, 1: 0.4}),
+        ("m.csv", "epoch,acc\n0,0.1\n0.5,0.2\n", 0, {0: 0.2}),
+        ("m.csv", "epoch,acc\n0.0,0.1\n1.0,0.2\n", 0, {0: 0.1, 1: 0.2}),
+        ("m.csv", "epoch,acc\n1,0.1\n2,0.2\n", 1, {0: 0.1, 1: 0.2}),
+        ("m.jsonl", '{"epoch": 0.5, "acc": 0.1}\n{"epoch": 1.0, "acc": 0.2}\n', 0, {0: 0.2}),
+        ("m.json", '[{"epoch": 1.0, "acc": 0.1}, {"epoch": 1.5, "acc": 0.2}]', 0, {0: 0.1, 1: 0.2}),
+        ("m.json", '{"epoch": [0.5, 1.0, 1.5], "acc": [0.1, 0.2, 0.3]}', 0, {0: 0.2, 1: 0.3}),
+        ("m.json", '{"log_history": [{"epoch": 1.0, "acc": 0.1}, {"epoch": 2.0, "acc": 0.2}]}', 1, {0: 0.1, 1: 0.2}),
+        ("m.json", '{"acc": [0.1, 0.2]}', 1, {0: 0.1, 1: 0.2}),
+        ("out/all_results.json", '{"epoch": 3.0, "acc": 0.1}', 0, {2: 0.1}),
+        ("out/all_results.json", '{"epoch": 2.98, "acc": 0.1}', 1, {2: 0.1}),
+    ],
+)
+def test_a_fraction_shows_that_numbers_of_epochs_say_how_many_are_done(
+    tmp_path: Path, name: str, text: str, first: int, expected: dict[int, float]
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    found = MetricFileReader(tmp_path, name, objective="acc", first_epoch=first).finish()
+
+    assert {m.epoch: m.values["acc"] for m in found if m.values} == expected
+    assert [m.notice for m in found if m.notice] == []
+
+
+def test_a_fraction_that_comes_late_is_said(tmp_path: Path) -> None:
+    reader, file = MetricFileReader(tmp_path, "m.csv", objective="acc"), tmp_path / "m.csv"
+    file.write_text("epoch,acc\n1,0.1\n", encoding="utf-8")
+    assert [m.epoch for m in reader.read()] == [1]
+
+    file.write_text("epoch,acc\n1,0.1\n1.5,0.2\n2,0.3\n", encoding="utf-8")
+    found = reader.finish()
+
+    assert [m.epoch for m in found if m.values] == [1, 1]
+    assert ["epochs in m.csv are whole numbers first" in m.notice for m in found if m.notice] == [True]

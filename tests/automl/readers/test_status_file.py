@@ -78,7 +78,7 @@ def test_the_progress_line_has_epoch_step_and_the_number_of_epochs() -> None:
 def test_an_epoch_may_be_text_or_a_whole_float() -> None:
     assert parsed('{"epoch": "3", "kpi": {}}').epoch == 3
     assert parsed('{"epoch": 3.0, "kpi": {}}').epoch == 3
-    assert parsed('{"epoch": 3.5, "kpi": {}}').epoch is None
+    assert parsed('{"epoch": 3.5, "kpi": {}}').epoch == 3
 
 
 def test_a_failure_line_has_its_code_beside_its_message() -> None:
@@ -225,3 +225,22 @@ def test_a_named_pipe_is_no_status_file(tmp_path: Path) -> None:
 
     assert reader.read() == []
     assert not reader.has_files
+
+
+@pytest.mark.parametrize(
+    ("epochs", "first", "expected"),
+    [
+        ((0, 1, 2), 0, [0, 1, 2]),
+        ((1, 2, 3), 1, [0, 1, 2]),
+        ((0.5, 1.0, 1.5, 2.0), 0, [0, 0, 1, 1]),
+        ((0.5, 1.0, 1.5, 2.0), 1, [0, 0, 1, 1]),
+        ((None, None), 1, [0, 1]),
+    ],
+)
+def test_epochs_may_be_counted_from_1_or_done(
+    tmp_path: Path, epochs: tuple[float | None, ...], first: int, expected: list[int]
+) -> None:
+    lines = [{"epoch": epoch, "kpi": {"d1": number / 8}} for number, epoch in enumerate(epochs)]
+    (tmp_path / "status.json").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+
+    assert [m.epoch for m in StatusReader(tmp_path, first).finish()] == expected

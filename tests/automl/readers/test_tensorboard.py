@@ -246,3 +246,120 @@ def test_the_last_step_of_a_file_comes_before_the_file_that_goes_on(tmp_path: Pa
     source = reader(tmp_path, "val/acc")
 
     assert curve([*source.read(), *source.finish()], "val/acc") == {0: 0.5, 1: 0.5, 2: 0.75, 3: 0.75}
+
+
+ACC = "val/acc"
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected", "notice"),
+    [
+        # No step was given: TensorBoard's writers leave it at 0, and each value of the objective is of an epoch.
+        ([(0, ACC, 0.25), (0, ACC, 0.5), (0, ACC, 0.5)], {0: 0.25, 1: 0.5, 2: 0.5}, ""),
+        ([(0, tag, n / 4) for n in (1, 2, 3) for tag in ("loss", "loss", ACC)], {0: 0.25, 1: 0.5, 2: 0.75}, ""),
+        ([(0, ACC, 0.25), (0, ACC, 0.5), (1, ACC, 0.75)], {0: 0.25, 1: 0.75}, "several times at step 0"),
+        ([(0, ACC, 0.25), (1, ACC, 0.5), (1, ACC, 0.75)], {0: 0.25, 1: 0.75}, "several times at step 1"),
+        ([(0, ACC, 0.25), (1, ACC, 0.5), (1, ACC, 0.5)], {0: 0.25, 1: 0.5}, ""),
+        ([(0, ACC, 0.25), (1, ACC, 0.5), (0, ACC, 0.5), (1, ACC, 0.75)], {0: 0.5, 1: 0.75}, "several times at step 0"),
+        ([(0, ACC, 0.25), (1, ACC, 0.5), (1, "lr", 0.1), (1, "lr", 0.2)], {0: 0.25, 1: 0.5}, ""),
+        (
+            [(9, ACC, 0.25), (9, "epoch", 0), (19, ACC, 0.5), (19, "epoch", 1), (29, ACC, 0.75), (29, "epoch", 0)],
+            {0: 0.75, 1: 0.5},
+            "epochs begin again",
+        ),
+        (
+            [(9, tag, v) for a in (0.25, 0.5) for tag, v in ((ACC, a), ("epoch", 0.0))],
+            {0: 0.5},
+            "several times at step 9",
+        ),
+    ],
+)
+def test_several_values_of_one_step_are_counted_where_no_step_is_given_and_else_said(
+    tmp_path: Path, rows: list[tuple[int, str, float]], expected: dict[int | None, float], notice: str
+) -> None:
+    (tmp_path / NAME).write_bytes(of_tags(rows))
+
+    found = reader(tmp_path, ACC).finish()
+
+    assert curve(found, ACC) == expected
+    assert [notice in m.notice for m in found if m.notice] == ([True] if notice else [])
+
+
+def test_values_without_a_step_are_counted_as_they_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("automl.readers.tensorboard.HOLD_S", 0.0)
+    source, seen = reader(tmp_path, ACC), []
+
+    for count in range(1, 4):
+        (tmp_path / NAME).write_bytes(of_tags([(0, ACC, n / 4) for n in range(count)]))
+        seen.append(curve([*source.read(), *source.read()], ACC))
+
+    assert seen == [{0: 0.0}, {1: 0.25}, {2: 0.5}]
+
+
+@pytest.mark.parametrize("objective", ["l", ACC])
+def test_a_loss_that_was_lost_is_not_overwritten_at_its_step(tmp_path: Path, objective: str) -> None:
+    lost = b"\x09" + struct.pack("<d", 1.0) + b"\x10\x64\x2a\x0a\x0a\x08\x0a\x01l\x15" + struct.pack("<f", math.nan)
+    (tmp_path / NAME).write_bytes(record(lost) + of_tags([(100, "l", 0.5)]))
+
+    assert [dict(m.nonfinite) for m in reader(tmp_path, objective).finish() if m.nonfinite] == [{"l": "nan"}]
+
+
+@pytest.mark.parametrize(
+    ("steps", "others", "most", "expected", "notice"),
+    [
+        # Other tags are far beyond: the objective has a counter of its own, that of epochs.
+        ([0, 5, 10], [0, 400, 900], None, [0, 5, 10], ""),
+        ([5, 10, 15], [400, 900, 1400], 15, [4, 9, 14], ""),
+        ([4, 9, 14], [400, 900, 1400], 15, [4, 9, 14], ""),
+        ([99, 199], [100, 200], None, [0, 1], ""),
+        # Steps of the optimiser, which there are more of than epochs.
+        ([0, 5, 10], [0, 5, 10], 4, [0, 1, 2], ""),
+        ([5, 10, 15], [5, 10, 15], 12, [0, 1, 2], ""),
+        ([5, 10, 10], [5, 10, 15], 12, [0, 1], ""),
+        ([100, 200, 300], [100, 200, 300], None, [0, 1, 2], ""),
+        # They may be either.
+        (
+            [0, 5, 10],
+            [0, 5, 10],
+            None,
+            [0, 1, 2],
+            "at steps 0, 5, 10 of the event files, which counted as epochs 0, 1, 2, counted",
+        ),
+        (
+            [5, 10, 15, 20],
+            [0] * 4,
+            20,
+            [0, 1, 2, 3],
+            "at steps 5, 10, ... 20 of the event files, which counted as epochs 0, 1, ... 3",
+        ),
+        # The last evaluation, and one within an epoch.
+        ([100, 200, 300, 350], [0] * 4, None, [0, 1, 2, 3], ""),
+        ([100, 200, 250, 300], [0] * 4, None, [0, 1, 2, 2], ""),
+        ([400, 500, 550], [0] * 3, None, [3, 4, 5], ""),
+        ([0, 50, 100, 200], [0] * 4, 4, [0, 1, 2, 4], ""),
+        ([37, 181, 288, 432], [0] * 4, None, [0, 1, 2, 3], ""),
+    ],
+)
+def test_the_epochs_of_steps_with_gaps_are_right_or_said(
+    tmp_path: Path, steps: list[int], others: list[int], most: int | None, expected: list[int], notice: str
+) -> None:
+    rows = [row for step, other in zip(steps, others, strict=True) for row in ((other, "loss", 1.0), (step, ACC, 0.5))]
+    (tmp_path / NAME).write_bytes(of_tags(rows))
+    source = TensorboardReader(tmp_path, ACC, lambda: False, lambda: False, max_epochs=most)
+
+    found = source.finish()
+
+    assert list(dict.fromkeys(m.epoch for m in found if ACC in m.values)) == list(dict.fromkeys(expected))
+    assert [notice in m.notice for m in found if m.notice] == ([True] if notice else [])
+
+
+@pytest.mark.parametrize(
+    ("epochs", "expected"), [([0.5, 1, 1.5, 2], [0, 0, 1, 1]), ([0, 1, 2], [0, 1, 2]), ([0.25, 1, 2], [0, 0, 1])]
+)
+def test_a_tag_epoch_with_fractions_counts_epochs_done(
+    tmp_path: Path, epochs: list[float], expected: list[int]
+) -> None:
+    rows = [(10 * n, tag, value) for n, done in enumerate(epochs) for tag, value in ((ACC, 0.5), ("epoch", done))]
+    (tmp_path / NAME).write_bytes(of_tags(rows))
+
+    assert [m.epoch for m in reader(tmp_path, ACC).finish() if ACC in m.values] == expected

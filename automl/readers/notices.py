@@ -1,0 +1,30 @@
+"""What a reader says of what it did not read, or read of several: each kind once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from automl.study.trial import Measurement
+
+
+@dataclass(slots=True)
+class Notices:
+    """Texts by their kinds, until they are taken.
+
+    Attributes:
+        new: What was not taken yet.
+    """
+
+    new: list[str] = field(default_factory=list)
+    _said: set[str] = field(default_factory=set)
+
+    def say(self, kind: str, text: str) -> None:
+        """Say a text, unless something of its kind was said."""
+        if kind not in self._said:
+            self._said.add(kind)
+            self.new.append(text)
+
+    def take(self) -> list[Measurement]:
+        """Return what is new."""
+        new, self.new = self.new, []
+        return [Measurement(notice=text) for text in new]
