@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from automl.errors import ConfigurationError, InterruptedStudyError, Problem, counted
 from automl.function_program import can_continue, defaults_of, function_command, function_name, function_problems
 from automl.regular_file import followed
+from automl.request.counts import MOST, is_count
 from automl.request.location import RunLocation, next_study_directory
 from automl.request.study_request import load_study_request, read_objective, request_of_document
 from automl.storage.study_directory import read_study
@@ -310,8 +311,9 @@ def tune(
 
 
 def _counted(trials: object) -> int:
-    if isinstance(trials, bool) or not isinstance(trials, int) or trials < 1:
-        raise _unusable("trials", repr(trials), "a whole number from 1 on", "say how many to run")
+    if not is_count(trials, "trials"):
+        expected = f"a whole number from 1 to {MOST['trials']:,}"
+        raise _unusable("trials", repr(trials), expected, "say how many to run")
     return trials
 
 

@@ -345,7 +345,9 @@ def _expected_by(rules: Any, error: Any = None) -> str:  # noqa: ANN401 # a JSON
         return "a schema of its own" if "$ref" in rules else f"the key {', '.join(rules['required'])}"
     types = rules.get("type", ())
     kind = " or ".join(_TYPES[name] for name in ([types] if isinstance(types, str) else types))
-    bounds = [words.format(rules[keyword]) for keyword, words in _BOUNDS.items() if keyword in rules]
+    both = ("minimum", "maximum") if rules.keys() >= {"minimum", "maximum"} else ()
+    bounds = [f"from {rules['minimum']:,} to {rules['maximum']:,}"] if both else []
+    bounds += [words.format(rules[key]) for key, words in _BOUNDS.items() if key in rules and key not in both]
     items = rules.get("items", {}).get("type") if isinstance(rules.get("items"), dict) else None
     inner = f" of {_TYPES[items]}" if isinstance(items, str) and items in {"string", "number", "integer"} else ""
     return f"{kind}{inner} {' and '.join(bounds)}".strip() if kind else ""

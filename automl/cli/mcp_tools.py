@@ -143,7 +143,8 @@ def _type(kind: click.ParamType[Any]) -> dict[str, Any]:
             return {"type": "string", "enum": list(kind.choices)}
         case click.IntRange() | click.FloatRange():
             bound = "exclusiveMinimum" if kind.min_open else "minimum"
-            limits = {bound: kind.min} if kind.min is not None else {}
+            limits = {bound: kind.min, "maximum": kind.max}
+            limits = {name: limit for name, limit in limits.items() if limit is not None}
             return {"type": "integer" if isinstance(kind, click.IntRange) else "number", **limits}
         case _ if kind is click.FLOAT:
             return {"type": "number"}

@@ -20,6 +20,7 @@ from automl.cli.options import (
 )
 from automl.duration import parse_duration_s
 from automl.errors import ConfigurationError, Problem
+from automl.request.counts import MOST
 from automl.request.location import RunLocation
 from automl.request.study_request import DEFAULT_STUDY, SETTINGS, StudyRequest, load_study_request
 from automl.resources import builtin_skill, builtin_studies
@@ -48,8 +49,9 @@ def _duration_s(text: str) -> float:
 def _replicates(text: str) -> int | str:
     if text == AUTO:
         return text
-    if not text.isdecimal():
-        raise click.BadParameter(f"{text!r} is neither a number of trials, 0 for none, nor {AUTO}")
+    if not text.isdecimal() or float(text) > MOST["replicates"]:
+        expected = f"a number of trials up to {MOST['replicates']:,}, 0 for none"
+        raise click.BadParameter(f"{text!r} is neither {expected}, nor {AUTO}")
     return int(text)
 
 
@@ -163,7 +165,7 @@ _STUDY_OPTIONS = (
     click.option(
         "--evaluate-with", metavar="COMMAND", help="Measures further metrics of a trained trial: JSON on its last line."
     ),
-    click.option("--trials", type=click.IntRange(min=1), metavar="N", help="Number of trials [20]."),
+    click.option("--trials", type=click.IntRange(1, MOST["trials"]), metavar="N", help="Number of trials [20]."),
     click.option(
         "--gpu-hours",
         type=_POSITIVE,
@@ -177,7 +179,7 @@ _STUDY_OPTIONS = (
     click.option(
         "--patience",
         "patience_trials",
-        type=click.IntRange(min=1),
+        type=click.IntRange(1, MOST["patience_trials"]),
         metavar="N",
         help="End when N trials in a row brought no improvement.",
     ),
@@ -188,10 +190,10 @@ _STUDY_OPTIONS = (
         metavar="VALUE",
         help="End when no further trial is expected to improve the objective by VALUE.",
     ),
-    click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Trials at once [as many as fit]."),
+    click.option("--jobs", type=click.IntRange(1, MOST["jobs"]), metavar="N", help="Trials at once [as many as fit]."),
     click.option(
         "--gpus-per-trial",
-        type=click.FloatRange(min=0),
+        type=click.FloatRange(0, MOST["gpus_per_trial"]),
         callback=_finite,
         metavar="X",
         help="GPUs of one trial; 0 for CPU [the spec's, else 1 where there is one].",
@@ -247,7 +249,9 @@ _STUDY_OPTIONS = (
         metavar="NAME=VALUE",
         help="An option of sampler, scheduler or trials, e.g. grace_epochs=3. Repeatable.",
     ),
-    click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of the sampler [always the same]."),
+    click.option(
+        "--seed", type=click.IntRange(0, MOST["seed"]), metavar="N", help="Seed of the sampler [always the same]."
+    ),
     click.option(
         "--tracking-uri",
         envvar="MLFLOW_TRACKING_URI",

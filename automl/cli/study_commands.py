@@ -25,6 +25,7 @@ from automl.cli.options import (
 )
 from automl.cli.terminal import visible
 from automl.errors import NothingToRunError
+from automl.request.counts import MOST
 from automl.shown_command import shown_command
 from automl.storage.final_status import read_settled
 from automl.storage.owner import running_process
@@ -52,7 +53,7 @@ commands = click.Group()
 
 @commands.command("resume")
 @study_argument
-@click.option("--trials", type=click.IntRange(min=1), metavar="N", help="A new number of trials.")
+@click.option("--trials", type=click.IntRange(1, MOST["trials"]), metavar="N", help="A new number of trials.")
 @click.option("--ray-address", metavar="ADDRESS", help="A Ray cluster [this machine].")
 @notify_option
 @json_option()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import ConfigurationError, Problem
+from automl.request.counts import beyond
 from automl.request.model_reading import join_reading
 from automl.request.questions import Phrase, Question, contradictions
 from automl.request.text import ParsedRequest, parse_request
@@ -81,7 +82,8 @@ def apply_request_text(
         what the user must decide is in `request_problems`.
 
     Raises:
-        ConfigurationError: all GPUs are to be shared out, and nothing says how many there are.
+        ConfigurationError: all GPUs are to be shared out, and nothing says how many there are; or a number is larger
+            than a study takes.
     """
     if not request.request_text:
         return request, ParsedRequest(policy=None, values={}, phrases={}), ()
@@ -101,7 +103,11 @@ def apply_request_text(
         notes.append(f'the request says "{parsed.phrases["policy"].text}"{wins}')
     decided = [question.text for question in parsed.questions if _is_decided(request, question)]
     notes += [f'an option decides what the request leaves open: "{text}"' for text in decided]
-    return _with_settings(request, parsed, settings, skill, all_gpus), parsed, tuple(notes)
+    applied = _with_settings(request, parsed, settings, skill, all_gpus)
+    said = {name: value for name, value in vars(applied).items() if value != getattr(request, name)}
+    if problems := list(beyond(said, where="--request")):
+        raise ConfigurationError.from_problems(problems, subject="the request")
+    return applied, parsed, tuple(notes)
 
 
 def request_problems(request: StudyRequest, skill: Skill) -> tuple[Problem, ...]:

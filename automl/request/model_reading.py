@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from automl.config_files import problems_by
+from automl.request.counts import MOST
 from automl.request.questions import Phrase, Question, contradictions, words_of
 from automl.request.text import meaning_of
 
@@ -26,11 +27,13 @@ _COUNT, _AMOUNT = {"type": "integer", "minimum": 1}, {"type": "number", "exclusi
 _TEXT = {"type": "string", "minLength": 1}
 VALUES: dict[str, dict[str, Any]] = {
     "policy": {"enum": ["on", "off"]},
-    **dict.fromkeys(("trials", "gpus", "jobs", "patience_trials", "replicates"), _COUNT),
+    "trials": {**_COUNT, "maximum": MOST["trials"]},
+    "gpus": {**_COUNT, "maximum": MOST["jobs"]},
+    **{name: {**_COUNT, "maximum": MOST[name]} for name in ("jobs", "patience_trials", "replicates")},
     "target": {"type": "number"},
     **dict.fromkeys(("time_s", "trial_time_limit_s", "gpu_hours"), _AMOUNT),
-    "gpus_per_trial": {"type": "number", "minimum": 0},
-    "seed": {"type": "integer", "minimum": 0},
+    "gpus_per_trial": {"type": "number", "minimum": 0, "maximum": MOST["gpus_per_trial"]},
+    "seed": {"type": "integer", "minimum": 0, "maximum": MOST["seed"]},
     **dict.fromkeys(("metric", "sampler", "scheduler"), _TEXT),
 }
 """Setting -> the schema of its value."""

@@ -272,12 +272,13 @@ def _value(name: str, fixed: str, match: re.Match[str], metrics: Mapping[str, st
         return None
     if fixed:
         return fixed if name in {"policy", "warm_start", "sampler"} else float(fixed)
-    return _READ[name](match) if name in _READ else None
+    value = _READ[name](match) if name in _READ else None
+    return None if isinstance(value, float) and not math.isfinite(value) else value  # digits that no float holds
 
 
 def _count(match: re.Match[str]) -> Value | None:
     number = read_number(match["n"]) - (1 if match.groupdict().get("fewer") else 0)
-    return number if number >= 1 and number == int(number) else None
+    return number if number >= 1 and number.is_integer() else None
 
 
 def _limit_each(match: re.Match[str]) -> Value | None:
@@ -287,7 +288,7 @@ def _limit_each(match: re.Match[str]) -> Value | None:
 
 def _share(match: re.Match[str]) -> Value | None:
     number = read_number(match["n"])
-    return number if 0 < number < 1 or number == int(number) >= 1 else None
+    return number if 0 < number < 1 or (number >= 1 and number.is_integer()) else None
 
 
 def _limit(match: re.Match[str]) -> Value | None:

@@ -10,6 +10,7 @@ import math
 from typing import TYPE_CHECKING
 
 from automl.errors import Problem
+from automl.request.counts import MOST, is_count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -47,10 +48,6 @@ def _is_limit(value: JsonValue) -> bool:
     return is_number and math.isfinite(value) and value > 0  # type: ignore[arg-type,operator] # is_number
 
 
-def _is_count(value: JsonValue) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
-
-
 _LIMIT: tuple[Accepts, str] = (_is_limit, "a number of seconds above 0")
 _ACCEPTED: dict[str, tuple[Accepts, str]] = {
     "silence_limit_s": _LIMIT,
@@ -58,5 +55,8 @@ _ACCEPTED: dict[str, tuple[Accepts, str]] = {
     "evaluate_limit_s": _LIMIT,
     "explosion": (lambda value: isinstance(value, bool), "true or false"),
     "keep_checkpoints": (lambda value: value == "all", "all"),
-    "replicate_seeds": (_is_count, "a number of at least 1"),
+    "replicate_seeds": (
+        lambda value: is_count(value, "replicate_seeds"),
+        f"a number from 1 to {MOST['replicate_seeds']:,}",
+    ),
 }

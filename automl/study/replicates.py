@@ -12,6 +12,7 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any, Protocol
 
 from automl.errors import ConfigurationError, Problem, counted
+from automl.request.counts import MOST, is_count
 from automl.request.policy import Route
 from automl.study.race import CANDIDATES, most_trainings
 from automl.study.trial import TrialState
@@ -240,11 +241,11 @@ def seed_count(options: Mapping[str, JsonValue]) -> int:
     """Return how many other seeds a trial is trained with.
 
     Raises:
-        ConfigurationError: the option ``replicate_seeds`` is no positive number.
+        ConfigurationError: the option ``replicate_seeds`` is no number that can be.
     """
     count = options.get("replicate_seeds", SEEDS)
-    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-        expected = "a number of at least 1"
+    if not is_count(count, "replicate_seeds"):
+        expected = f"a number from 1 to {MOST['replicate_seeds']:,}"
         problem = Problem(where="options.replicate_seeds", found=repr(count), expected=expected, fix="correct it")
         raise ConfigurationError.from_problems([problem], subject="the study")
     return count

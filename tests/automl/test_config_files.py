@@ -62,11 +62,11 @@ def test_a_yaml_scalar_is_what_the_trainers_reader_sees(text: str, value: object
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("seed: 1.0", "a whole number of at least 0"),
-        ("budget: {trials: 3.0}", "a whole number of at least 1"),
-        ("budget: {trials: true}", "a whole number of at least 1"),
+        ("seed: 1.0", "a whole number from 0 to 9,007,199,254,740,991"),
+        ("budget: {trials: 3.0}", "a whole number from 1 to 1,000,000"),
+        ("budget: {trials: true}", "a whole number from 1 to 1,000,000"),
         ("budget: {target: .nan}", "a number"),
-        ("resources: {gpus_per_trial: .inf}", "a number of at least 0"),
+        ("resources: {gpus_per_trial: .inf}", "a number from 0 to 10,000"),
         ("policy: maybe", "one of on, off, auto"),
         ("objectives: []", "a list with at least 1 entry"),
         ("warm_start: 3", "true or false, or a list of text with at least 1 entry"),

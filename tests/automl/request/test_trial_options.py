@@ -42,6 +42,7 @@ def test_a_misspelt_option_is_named_with_what_was_meant() -> None:
         ("explosion", "no"),
         ("keep_checkpoints", "some"),
         ("replicate_seeds", 1.5),
+        ("replicate_seeds", 1001),
     ],
 )
 def test_a_value_that_would_be_passed_over_is_a_problem(name: str, value: JsonValue) -> None:

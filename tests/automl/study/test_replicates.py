@@ -93,7 +93,11 @@ def test_the_spread_of_replicates_is_known_from_two_on() -> None:
 
 @pytest.mark.parametrize(
     ("spec", "options", "where"),
-    [(SPEC, {}, "--replicates"), (SEEDED, {"replicate_seeds": 0}, "options.replicate_seeds")],
+    [
+        (SPEC, {}, "--replicates"),
+        (SEEDED, {"replicate_seeds": 0}, "options.replicate_seeds"),
+        (SEEDED, {"replicate_seeds": 10**400}, "options.replicate_seeds"),
+    ],
 )
 def test_replicates_that_cannot_differ_are_refused_before_anything_runs(
     spec: Spec, options: dict[str, int], where: str
