@@ -19,7 +19,8 @@ from automl.machine import shown_bytes
 from automl.shown_command import shown_command
 
 if TYPE_CHECKING:
-    from automl.errors import ConfigurationError
+    from collections.abc import Iterator
+
     from automl.handoff.cleaning import Inventory
 
 
@@ -40,7 +41,7 @@ def _list(root: Path | None, *, studies: bool, plugins: bool, as_json: bool) -> 
         _list_plugins(as_json=as_json)
         return
     if studies:
-        _list_studies(results_root(root), as_json=as_json)
+        _list_studies(root, as_json=as_json)
         return
     from automl.resources import builtin_skills
     from automl.skill.catalog import describe, list_skills
@@ -60,16 +61,15 @@ def _list(root: Path | None, *, studies: bool, plugins: bool, as_json: bool) -> 
         click.echo(f"no model skill under {root}")
 
 
-def _list_studies(results: Path, *, as_json: bool) -> None:
+def _list_studies(given: Path | None, *, as_json: bool) -> None:
     from automl.cli.render import format_measure
     from automl.storage.overview import list_studies
 
-    try:
+    results = results_root(given)
+    with _about_studies(given, "list", "--studies"):
         found = list_studies(results)
-    except OSError as error:
-        raise _unreadable(results, error) from error
     if not found:
-        _require_no_study(results, "list", "--studies")
+        _require_no_study(given, "list", "--studies")
     if as_json:
         print_json({"studies": [{**dataclasses.asdict(row), "path": str(row.path)} for row in found]})
         return
@@ -110,21 +110,33 @@ def _list_plugins(*, as_json: bool) -> None:
         click.echo("no plug-in is installed")
 
 
-def _require_no_study(root: Path, *command: str) -> None:
-    """Refuse a folder without a study in it that is a study itself.
+def _require_no_study(given: Path | None, *command: str) -> None:
+    """Refuse the folder of one study, and its name, where a folder with studies in it is meant.
 
     Raises:
         ConfigurationError: it is one.
     """
     from automl.storage.paths import StudyPaths
+    from automl.storage.plan_document import named_study
 
-    if StudyPaths(root).plan_file.is_file():
-        fix = f"name the results folder that it lies in: {shown_command(*command, root.parent)}"
-        raise wrong_argument(str(root), "the folder of one study", "a results folder, with studies in it", fix)
+    root = results_root(given)
+    is_study = StudyPaths(root).plan_file.is_file()
+    named = None if given is None or root.exists() else named_study(str(given), results_root(None))
+    if is_study or named:
+        study, found = (root, "the folder of one study") if named is None else (named[0], f"one study: {named[0]}")
+        fix = f"name the results folder that it lies in: {shown_command(*command, study.parent)}"
+        raise wrong_argument(str(given or root), found, "a results folder, with studies in it", fix)
 
 
-def _unreadable(root: Path, error: OSError) -> ConfigurationError:
-    return wrong_argument(str(root), error.strerror or str(error), "a results folder", "check the path")
+@contextlib.contextmanager
+def _about_studies(given: Path | None, *command: str) -> Iterator[None]:
+    """Say of a results folder that cannot be listed why, and what to give in place of a study."""
+    try:
+        yield
+    except OSError as error:
+        _require_no_study(given, *command)
+        found = error.strerror or str(error)
+        raise wrong_argument(str(results_root(given)), found, "a results folder", "check the path") from error
 
 
 @commands.command(
@@ -142,12 +154,10 @@ def _clean(results: Path | None, *, yes: bool, purge: bool, force: tuple[str, ..
     from automl.handoff.cleaning import discard, empty_trash, take_inventory
 
     root, moment = results_root(results), datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
-    try:
+    with _about_studies(results, "clean"):
         inventory = take_inventory(root, force)
-    except OSError as error:
-        raise _unreadable(root, error) from error
     if not inventory.studies:
-        _require_no_study(root, "clean")
+        _require_no_study(results, "clean")
     why_kept = {item.path: discard(item, moment) for item in inventory.deletable if yes}
     freed = empty_trash(inventory) if purge else None
     if as_json:

@@ -81,6 +81,24 @@ def test_the_folder_of_a_study_is_no_results_folder(tmp_path: Path, capsys: pyte
         assert f"'{root.parent}'" in shown.err
 
 
+def test_the_name_of_a_study_is_answered_by_the_folder_to_give(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = write_ended(tmp_path / "results/demo")
+    monkeypatch.setenv("AUTOML_RESULTS", str(root.parent))
+    monkeypatch.chdir(tmp_path)
+
+    for command in (["clean"], ["list", "--studies"]):
+        assert run_command_line([*command, "demo"]) == 2
+
+        shown = capsys.readouterr().err
+        assert f"found     one study: {root}\n" in shown
+        assert f"fix       name the results folder that it lies in: automl {' '.join(command)} {root.parent}\n" in shown
+
+    assert run_command_line(["clean", "other"]) == 2
+    assert "found     No such file or directory\n" in capsys.readouterr().err
+
+
 def test_a_folder_without_a_study_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command_line(["clean", str(tmp_path)]) == 0
 
