@@ -16,6 +16,7 @@ from automl.cli.options import AbsolutePath, print_json, results_root, study_arg
 from automl.cli.request_options import build_request, job_options
 from automl.errors import InterruptedStudyError, LaunchError, StudyFailedError
 from automl.request.location import make_private
+from automl.shown_command import shown
 
 if TYPE_CHECKING:
     from automl.cluster.job import StudyJob
@@ -228,7 +229,8 @@ def _submit(file: Path, job: StudyJob) -> str:
         raise LaunchError(f"sbatch is not installed here; {file} is written, submit it on a machine with Slurm")
     make_private(job.results)
     name = f"automl-{job.name}"
-    unsure = f"sbatch did not print the number of a job; check `squeue --name {name}` before submitting again"
+    asked = shown("squeue", "--name", name)
+    unsure = f"sbatch did not print the number of a job; check `{asked}` before submitting again"
     try:
         done = subprocess.run(  # noqa: S603 - a fixed command, with our own file
             [program, "--parsable", str(file)], capture_output=True, text=True, timeout=_SUBMIT_LIMIT_S, check=False

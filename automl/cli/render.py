@@ -17,6 +17,7 @@ from rich.text import Text
 from automl.cli.terminal import visible
 from automl.duration import format_duration
 from automl.errors import counted
+from automl.shown_command import shown
 from automl.study.earlier import agreement_rows
 from automl.study.trial import TrialState
 
@@ -270,7 +271,7 @@ def space_notes(document: Mapping[str, Any]) -> str:
     """Return what holds between the parameters of a space, and what an expert would add; empty for nothing."""
     lines = "".join(f"\n  {relation}" for relation in document["relations"])
     related = f"\nin every trial:{lines}\n" if lines else ""
-    added = " ".join(f"--search {item!r}" if "." in item else f"--search {item}" for item in document["proposed"])
+    added = " ".join(shown("--search", item) for item in document["proposed"])
     more = f"\nlittle is searched; what an expert would search (--search recommended):\n  {added}\n" if added else ""
     return related + more
 

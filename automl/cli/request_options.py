@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,6 +25,7 @@ from automl.request.study_request import DEFAULT_STUDY, SETTINGS, StudyRequest, 
 from automl.resources import builtin_skill, builtin_studies
 from automl.samplers.registry import SAMPLERS
 from automl.schedulers.registry import SCHEDULERS
+from automl.shown_command import shown
 from automl.skill.layout import is_skill
 from automl.spec.typed import typed
 from automl.study.cost import ObjectivePer
@@ -317,7 +317,7 @@ def _named_skill(options: dict[str, Any]) -> dict[str, Any]:
         return options
     if builtin_skill(study) is None and not is_skill(Path(study)):
         return options
-    click.echo(f"{study} is a skill: the study is `--skill {shlex.quote(study)}`", err=True)
+    click.echo(f"{study} is a skill: the study is `{shown('--skill', study)}`", err=True)
     return {**options, "study": None, "skill": study}
 
 

@@ -8,7 +8,6 @@ copies in its registry are not touched.
 
 from __future__ import annotations
 
-import shlex
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -19,6 +18,7 @@ from automl.errors import ConfigurationError, Problem
 from automl.handoff.best import StudyBest
 from automl.readers.folder_search import walk
 from automl.regular_file import followed
+from automl.shown_command import shown
 from automl.storage.deletion import in_place_of_trash, is_deletable, move_to_trash, purge, real_path
 from automl.storage.documents import read_document
 from automl.storage.overview import StudyRow, list_studies
@@ -185,7 +185,7 @@ def _why_left_alone(row: StudyRow, doubt: str) -> str | None:
         return "it is running"
     if doubt:
         is_seen = row.state != "unreadable"
-        return f"{doubt}; --force {shlex.quote(row.name)} moves it all to the trash" if is_seen else doubt
+        return f"{doubt}; {shown('--force', row.name)} moves it all to the trash" if is_seen else doubt
     if row.state == "interrupted" and row.states:
         return "a resume can continue it"
     is_bare_link = _is_linked(row) and not row.states

@@ -14,6 +14,7 @@ from automl.launch.command import find_program
 from automl.preflight.annotations import count_samples
 from automl.preflight.findings import Finding, bad, doubt, from_problem, good
 from automl.request.location import make_private
+from automl.shown_command import shown
 from automl.spec.inputs import missing_inputs
 from automl.spec.model import iterate_leaves
 from automl.spec.sample_lists import SUFFIXES
@@ -161,7 +162,7 @@ def finite_findings(values: JsonValue) -> Iterator[Finding]:
     """Refuse numbers of a spec that are not finite: neither the plan of a study nor a status file can hold them."""
     for path, value in _scalars(values):
         if isinstance(value, float) and not math.isfinite(value):
-            fix = f"set a number with --set {path}=..., or null for none"
+            fix = f"set a number with {shown('--set', f'{path}=...')}, or null for none"
             yield bad(f"spec {path}", str(value), expected="a finite number", fix=fix)
 
 

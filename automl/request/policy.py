@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Literal, TypeAlias
 
 from automl.errors import ConfigurationError, Problem
+from automl.shown_command import shown
 
 Policy: TypeAlias = Literal["on", "off"]
 
@@ -164,7 +165,7 @@ def _obstacle(requested: Policy | None, off_phrase: str | None, facts: SkillFact
 
 
 def _with_search(facts: SkillFacts) -> str:
-    return f"name one with --search, e.g. {', '.join(facts.candidates) or 'a parameter of the schema'}"
+    return f"name one with --search, e.g. {', '.join(map(shown, facts.candidates)) or 'a parameter of the schema'}"
 
 
 def _is_searched(action: str, requested: Policy | None) -> bool:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from automl.architectures.model import matches
 from automl.errors import ConfigurationError, Problem
+from automl.shown_command import shown
 from automl.skill.fields import is_number
 from automl.skill.objective import usual_metric
 from automl.space.activity import activity, run_length
@@ -147,7 +148,7 @@ class _Builder:
         if self._selection.is_default and all(map(self._is_batch_size, space.paths)):
             for path in space.paths:
                 reason = "throughput only: nothing but the batch size would be searched"
-                self._left_out[path] = f"{reason}; --search {path} searches it"
+                self._left_out[path] = f"{reason}; {shown('--search', path)} searches it"
             space = replace(space, parameters=(), relations=())
         if self._selection.is_default and len(space.parameters) < _FEW:
             proposed = suggest_candidates(

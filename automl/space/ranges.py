@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from automl.architectures.model import Scale
+from automl.shown_command import shown
 from automl.skill.fields import is_number
 from automl.space.derived import (
     NO_FAMILY,
@@ -85,7 +86,7 @@ def make_parameter(
     default = value if not isinstance(value, dict | list) else None
     asked = asked or UserRange()
     if leaf.kind is LeafKind.LIST:
-        raise RangeError(f"a list has no range; search one element, {leaf.path}[0]=low..high")
+        raise RangeError(f"a list has no range; search one element: {shown('--search', f'{leaf.path}[0]=low..high')}")
     if leaf.kind is LeafKind.BOOL and not leaf.choices:
         options = asked.choices or (False, True)
         return Parameter(
@@ -100,7 +101,8 @@ def make_parameter(
         made = _from_choices(leaf, asked.choices, default)
         return replace(made, cost=cost_of(family, made.choices, default))
     if leaf.kind not in {LeafKind.FLOAT, LeafKind.INT}:
-        raise RangeError(f"a {leaf.declared_type or leaf.kind.value} has no range; give options, {leaf.path}={{a,b}}")
+        options_of = shown("--search", f"{leaf.path}={{a,b}}")
+        raise RangeError(f"a {leaf.declared_type or leaf.kind.value} has no range; give options: {options_of}")
     return _from_range(leaf, default, asked, cap, family)
 
 

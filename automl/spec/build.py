@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from automl.config_files import read_document
 from automl.errors import ConfigurationError, Problem
+from automl.shown_command import shown_setting
 from automl.skill.fields import kind_of
 from automl.spec.data import map_data
 from automl.spec.model import Spec, iterate_leaves, lay_over
@@ -147,7 +148,7 @@ def override_problems(
     for path, value in typed.items():
         if path in marked or (spec.has(path) and spec.get(path) == value):
             continue
-        fix = f"correct it, or pass it on unchecked: --set +{path}={value}"
+        fix = f"correct it, or pass it on unchecked: {shown_setting(path, value)}"
         expected = expected_value(leaves[path], value) if path in leaves else None
         if expected is not None:
             problems.append(Problem(where=f"--set {path}", found=kind_of(value), expected=expected, fix=fix))
@@ -182,7 +183,7 @@ def _spec_problems(
 
 def _unknown_key(path: str, value: JsonValue, known: Collection[str]) -> Problem:
     close = closest(path, known)
-    fix = f"did you mean {close}?" if close else f"take it out, or pass it on unchecked: --set +{path}={value}"
+    fix = f"did you mean {close}?" if close else f"take it out, or pass it on unchecked: {shown_setting(path, value)}"
     found = "a parameter that neither the template nor the schema has"
     return Problem(where=f"--spec {path}", found=found, expected="an existing parameter", fix=fix)
 

@@ -49,4 +49,4 @@ def test_relations_costs_and_what_an_expert_would_add_are_shown(
     assert "in every trial:\n  data.image_size > data.low" in both
     assert "estimated for" in both
     assert "--search recommended" not in both
-    assert "(--search recommended):\n  --search 'data.lr'" in one
+    assert "(--search recommended):\n  --search data.lr\n" in one
