@@ -20,6 +20,7 @@ from automl.program.hydra_config import OWN_BLOCK
 from automl.program.script import HYDRA, Script, parsed, read_script
 from automl.program.traces import Traces, direction_of, read_traces, resume_argument
 from automl.regular_file import followed
+from automl.shown_command import shown_command
 from automl.skill.program import NETWORK_ARCH, Argument
 from automl.space.derived import family_of
 from automl.space.ranges import make_parameter
@@ -95,8 +96,15 @@ class Proposed:
     is_searched: bool
 
 
-def study_text(script: Script, command: str, spec: str = "") -> str:
-    """Return the text of a study file for a script; ``spec`` is the file beside it that the program starts from."""
+def study_text(script: Script, command: str, spec: str = "", *, file: str = "study.yaml") -> str:
+    """Return the text of a study file for a script.
+
+    Args:
+        script: As it was read.
+        command: That runs it.
+        spec: The file beside the study file that the program starts from; empty for none.
+        file: The study file, as a command names it.
+    """
     traces = read_traces(tree for file in script.files if (tree := parsed(file)) is not None)
     conditions, further = _of_groups(script)
     arguments = {one.path: one for one in further} | script.arguments
@@ -108,8 +116,8 @@ def study_text(script: Script, command: str, spec: str = "") -> str:
     parts = [
         SCHEMA_LINE,
         f"# Written by `automl init` from {name} ({script.library or 'its help'}). Check ranges, objective and report;",
-        "# then: automl plan study.yaml, automl run study.yaml. The ends of an elastic range are no limits: they move",
-        "# out where the best trials gather at them.",
+        f"# then: {shown_command('plan', file)}, {shown_command('run', file)}. The ends of an elastic range are no",
+        "# limits: they move out where the best trials gather at them.",
         *_required(script, command),
         f"program: {command} {_words_of(script, spec)}",
         *([f"spec: {spec}  # what the program starts from, as it prints it: trial 0"] if spec else []),

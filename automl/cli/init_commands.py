@@ -58,7 +58,8 @@ def init(*, script: str | None, skill: Path | None, output: str, run_help: bool,
         known, printed = _by_running(known, command, file.parent, may_run=run_help)
     spec = file.with_name(f"{file.stem}.defaults.yaml")
     files = {spec: printed} if printed else {}
-    _write({file: study_text(known, command, spec.name if printed else "")} | files, is_forced=force)
+    text = study_text(known, command, spec.name if printed else "", file=output)
+    _write({file: text} | files, is_forced=force)
     _write_schema(file.parent)
     click.echo(f"next: {shown_command('plan', output)}; {shown_command('run', output)}")
 
@@ -107,7 +108,7 @@ def _by_running(known: Script, command: str, folder: Path, *, may_run: bool) -> 
     if not may_run:
         found = f"{name}, whose source declares no arguments that are recognised"
         expected = "argparse, Hydra, click, typer, absl, Fire, tyro, jsonargparse, Lightning's or Transformers' parser"
-        fix = f"{shown_command('init', command, '--run-help')} runs it with --help; or write study.yaml by hand"
+        fix = "--run-help runs it with --help; or write the study file by hand"
         if settings := _settings(known):
             found = f"{name}, which takes no arguments: its settings are constants ({', '.join(settings[:3])}, ...)"
             fix = f'let it take them, e.g. p.add_argument("--{settings[0].lower()}", type=float, default={settings[0]})'

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from automl.cli.app import run_command_line
 from automl.resources import packaged
+from automl.shown_command import shown_command
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 
 def test_the_schema_that_is_written_is_the_one_that_study_files_are_checked_with(
@@ -36,6 +37,21 @@ def test_a_study_file_is_written_once_with_its_schema(
     assert run_command_line(["init", "train.py"]) == 2
     assert "study.yaml, which exists" in capsys.readouterr().err
     assert run_command_line(["check", "study.yaml"]) == 0
+
+
+@pytest.mark.parametrize("name", ["study.yaml", "my study.yaml", "sub/mine.yaml"])
+def test_the_header_of_a_study_file_names_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = "import argparse\np = argparse.ArgumentParser()\np.add_argument('--lr', type=float, default=0.1)\n"
+    (tmp_path / "train.py").write_text(source, encoding="utf-8")
+
+    assert run_command_line(["init", str(tmp_path / "train.py"), "-o", name]) == 0
+
+    plan, run = shown_command("plan", name), shown_command("run", name)
+    assert f"\n# then: {plan}, {run}. The ends" in (tmp_path / name).read_text(encoding="utf-8")
+    assert f"next: {plan}; {run}\n" in capsys.readouterr().out
 
 
 def test_a_script_is_run_for_its_help_only_when_that_is_allowed(
