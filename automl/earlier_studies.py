@@ -66,32 +66,39 @@ class Source:
             return self.root.parent.name
         return "the tracking store" if self.kind is OriginKind.TRACKED_STUDY else "a file"
 
+    def called(self, name: str) -> Source:
+        """Return it under a name."""
+        return replace(self, history=replace(self.history, name=name))
+
 
 @dataclass(slots=True)
 class EarlierStudies:
     """The comparable studies of a plan, the most alike first, and what became of the others.
 
     Attributes:
-        found: Each study once, with its trials and the kind of its place.
+        found: Each study once, with its trials.
         refused: Name of a study of the skill, or of a named place -> why it is not used.
         notes: Which stores did not answer, as sentences.
         original: The plan of the study of the results folder that this one repeats; None for none.
-        began_with: The points and the studies with which the study of the tracking store began that this one repeats;
-            None for none.
-        ids: The own ids of those that are found.
+        began_with: The points and the studies with which the study of the tracking store began that this one repeats,
+            by their own ids (by their names where they have none) the names that it gave them; None for none.
     """
 
-    found: list[tuple[StudyHistory, OriginKind]] = field(default_factory=list)
+    found: list[Source] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     original: StoredPlan | None = None
-    began_with: tuple[tuple[EarlierPoint, ...], tuple[str, ...]] | None = None
-    ids: set[str] = field(default_factory=set)
+    began_with: tuple[tuple[EarlierPoint, ...], Mapping[str, str]] | None = None
 
     @property
     def histories(self) -> tuple[StudyHistory, ...]:
         """The comparable studies."""
-        return tuple(history for history, _ in self.found)
+        return tuple(source.history for source in self.found)
+
+    @property
+    def ids(self) -> set[str]:
+        """The own ids of the comparable studies, of those that have one."""
+        return {source.study_id for source in self.found} - {""}
 
     def sentences(self, further: Mapping[str, str]) -> tuple[str, ...]:
         """Return what a plan says about the studies that are not used, some of which are refused for ``further``."""
@@ -124,8 +131,12 @@ def find_earlier_studies(
         return studies
     with contextlib.ExitStack() as stack:
         sources += _of_store(plan, place, studies, stack)
-        for source in sorted(sources, key=lambda source: _distance(source, plan, data)):
+        names = None if studies.began_with is None else studies.began_with[1]
+        for source in sorted(sources, key=lambda s: (s.study_id not in (names or ()), *_distance(s, plan, data))):
             _take(source, plan, studies)
+    if names is not None:
+        keys = [s.study_id if s.study_id in names else s.history.name for s in studies.found]
+        studies.found = [s.called(names[key]) for s, key in zip(studies.found, keys, strict=True) if key in names]
     return studies
 
 
@@ -152,9 +163,8 @@ def _take(source: Source, plan: StudyPlan, studies: EarlierStudies) -> None:
         names = {other.name for other in studies.histories}
         name = history.name if history.name not in names else f"{history.name} in {source.place}"
         numbered = (f"{name} ({number})" for number in itertools.count(2))
-        history = replace(history, name=name if name not in names else next(n for n in numbered if n not in names))
-        studies.found.append((history, source.kind))
-        studies.ids.update(filter(None, [source.study_id]))
+        name = name if name not in names else next(n for n in numbered if n not in names)
+        studies.found.append(replace(source, history=history).called(name))
 
 
 def _of_folder(results: Path, refused: dict[str, str] | None = None) -> Iterator[Source]:
@@ -258,6 +268,7 @@ def _distance(source: Source, plan: StudyPlan, data: Mapping[str, str]) -> tuple
         history.max_epochs != plan.max_epochs,
         -history.started_s,
         history.name,
+        source.study_id,
     )
 
 

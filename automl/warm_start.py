@@ -93,8 +93,11 @@ def _observations(plan: StudyPlan, studies: EarlierStudies) -> tuple[EarlierStud
     """Return what comparable studies measured, in order of their names; for a repetition that of the original."""
     if studies.original is not None:
         return studies.original.earlier
-    chosen = [h for h in studies.histories if studies.began_with is None or h.name in studies.began_with[1]]
-    return with_own_names(study for history in chosen if (study := observed(plan, history)) is not None)
+    return with_own_names(
+        dataclasses.replace(study, study_id=source.study_id)
+        for source in studies.found
+        if (study := observed(plan, source.history)) is not None
+    )
 
 
 def named_points(plan: StudyPlan, names: Sequence[str], results: Path) -> tuple[EarlierPoint, ...]:
@@ -142,9 +145,9 @@ def found_points(plan: StudyPlan, studies: EarlierStudies) -> tuple[EarlierPoint
     if studies.began_with is not None:
         return studies.began_with[0]
     ranked = [
-        [_recorded_point(history, trial, kind) for trial in _better_than_template(history)]
-        for history, kind in studies.found
-        if _searched_the_same(plan, history)
+        [_recorded_point(source.history, trial, source.kind) for trial in _better_than_template(source.history)]
+        for source in studies.found
+        if _searched_the_same(plan, source.history)
     ]
     return tuple(_in_turns(ranked))
 

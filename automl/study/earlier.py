@@ -37,12 +37,14 @@ class EarlierStudy:
         trials: Those that say something about an assignment, in order of their numbers.
         noise: Standard deviation of one training by its seed, as a share of the spread between good trials; None where
             too few were trained again.
+        study_id: Its own id, where it has been recorded.
     """
 
     name: str
     trials: tuple[EarlierTrial, ...]
     data: str = ""
     noise: float | None = None
+    study_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -106,14 +106,20 @@ class RecordedStudies:
             trials = (self._trial(run) for run in self._store.trials(run.key))
             return replace(history, trials=tuple(sorted(filter(None, trials), key=lambda trial: trial.number)))
 
-    def began_with(self) -> tuple[tuple[EarlierPoint, ...], tuple[str, ...]] | None:
-        """Return with which points and studies a study of the plan's fingerprint began; None for none."""
+    def began_with(self) -> tuple[tuple[EarlierPoint, ...], dict[str, str]] | None:
+        """Return with which points a study of the plan's fingerprint began, and with which studies; None for none.
+
+        Of each study it is the own id, or the name where it has none, and the name by which it was called.
+        """
         repeated = [run.tags for run in self._runs if run.tags.get("automl.fingerprint") == self._plan.fingerprint]
         if not repeated:
             return None
-        names = tuple(filter(None, repeated[-1].get("automl.earlier_studies", "").split(", ")))
+        tags = repeated[-1]
+        names = {name: name for name in tags.get("automl.earlier_studies", "").split(", ") if name}
         with suppress(ValueError, TypeError, KeyError):
-            entries: Sequence[Mapping[str, Any]] = json.loads(repeated[-1].get("automl.first_points", "[]"))
+            names = {str(key): str(name) for key, name in dict(json.loads(tags["automl.earlier_ids"])).items()}
+        with suppress(ValueError, TypeError, KeyError):
+            entries: Sequence[Mapping[str, Any]] = json.loads(tags.get("automl.first_points", "[]"))
             points = (
                 EarlierPoint(
                     assignment=entry["assignment"], origin=origin_from(entry.get("origin_data", entry["origin"]))

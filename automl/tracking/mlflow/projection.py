@@ -400,12 +400,14 @@ def _optional_facts(plan: PlanDocument) -> dict[str, str]:
     known = zip(plan.first_trials[1:], plan.origins[1:], strict=False)
     points = [{"assignment": dict(a), "origin": str(origin), "origin_data": origin.document()} for a, origin in known]
     text = json.dumps(points) if points else ""
+    by_id = json.dumps({study.study_id or study.name: study.name for study in plan.earlier}) if plan.earlier else ""
     facts = {
         "automl.objectives": ", ".join(objectives) if len(objectives) > 1 else "",
         "automl.constraints": "; ".join(plan.constraints),
         "automl.evaluate_with": plan.evaluate_with or "",
         "automl.objective_per": plan.weighed_by.value if plan.weighed_by is not ObjectivePer.TRIAL else "",
         "automl.earlier_studies": ", ".join(study.name for study in plan.earlier)[:MAX_TAG_LENGTH],
+        "automl.earlier_ids": by_id if len(by_id) <= MAX_TAG_LENGTH else "",
         "automl.first_points": text if len(text) <= MAX_TAG_LENGTH else "",
     }
     return {name: value for name, value in facts.items() if value}

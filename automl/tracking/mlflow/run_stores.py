@@ -121,7 +121,7 @@ class _SqliteRuns(RunStore):
         wanted = " AND ".join("run_uuid IN (SELECT run_uuid FROM tags WHERE key = ? AND value = ?)" for _ in tags)
         query = f"SELECT run_uuid, name, start_time FROM runs WHERE lifecycle_stage = 'active' AND {wanted}"  # noqa: S608 - placeholders
         values = [text for pair in tags.items() for text in pair]
-        rows = self._store.execute(f"{query} ORDER BY start_time {order} LIMIT {most}", values).fetchall()
+        rows = self._store.execute(f"{query} ORDER BY start_time {order}, run_uuid LIMIT {most}", values).fetchall()
         return [
             Run(
                 key,

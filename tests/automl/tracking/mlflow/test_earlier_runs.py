@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from automl.errors import LaunchError
+from automl.request.location import RunLocation
 from automl.request.study_request import StudyRequest
 from automl.storage.event_log import read_log
 from automl.storage.paths import StudyPaths
@@ -26,6 +27,7 @@ from automl.tracking.mlflow.projection import Projection, UploadKind
 from automl.tracking.mlflow.rest import is_server
 from automl.tracking.mlflow.run_stores import Run
 from automl.transfer import why_not
+from automl.warm_start import with_earlier_points
 from tests.automl.study.examples import OBJECTIVE, make_plan
 from tests.automl.study.test_result import study, trial
 from tests.automl.tracking.file_tracker import FileTracker
@@ -34,8 +36,10 @@ from tests.local_server import LocalServer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from automl.study.earlier import EarlierStudy
     from automl.study.model import StudyPlan
 
+REQUEST = StudyRequest(skill="toy", name="demo")
 PLAN = make_plan(StudyRequest(skill="toy", name="new").with_settings(seed=2))
 BEFORE = make_plan(StudyRequest(skill="toy", name="before").with_settings(seed=1))
 
@@ -53,7 +57,15 @@ class Server:
         if "experiments" in path:
             return {"experiments": [{"experiment_id": "3"}]}
         kind = "study" if "kind` = 'study'" in question["filter"] else "trial"
-        return {"runs": [as_rest(run) for run in self.runs if run.tags["automl.kind"] == kind]}
+        parents = [run.key for run in self.runs if f"'{run.key}'" in question["filter"]]
+        return {
+            "runs": [
+                as_rest(run)
+                for run in self.runs
+                if run.tags["automl.kind"] == kind
+                and (kind == "study" or run.tags.get("mlflow.parentRunId", parents[0]) in parents)
+            ]
+        }
 
 
 def as_rest(run: Run) -> dict[str, Any]:
@@ -177,9 +189,53 @@ def test_a_repetition_begins_with_what_the_first_one_began_with(server: Server) 
     server.runs = runs_of(began, {0.01: 0.1})
 
     with RecordedStudies(PLAN, url_of(server)) as store:
-        assert store.began_with() == ((EarlierPoint(assignment={"train.lr": 0.3}, origin=given[1]),), ())
+        assert store.began_with() == ((EarlierPoint(assignment={"train.lr": 0.3}, origin=given[1]),), {})
     with RecordedStudies(BEFORE, url_of(server)) as store:
         assert store.began_with() is None
+
+
+def observations(server: Server, *, seed: int) -> list[tuple[str, float]]:
+    """Return what a plan would learn from: each study's name, and the value of its first trial."""
+    place = RunLocation(results=Path("/nowhere"), tracking_uri=url_of(server))
+    plan = with_earlier_points(REQUEST, make_plan(REQUEST.with_settings(seed=seed)), place)
+    return [(study.name, study.trials[0].value or 0.0) for study in plan.earlier]
+
+
+def recorded_study(server: Server, study_id: str, *, seed: int, earlier: tuple[EarlierStudy, ...] = ()) -> None:
+    """Add a study called demo to a store: its trials have values that begin with a hundredth of its seed."""
+    plan = make_plan(REQUEST.with_settings(seed=seed))
+    runs = runs_of(dataclasses.replace(plan, earlier=earlier), {0.01 * (i + 1): seed / 100 + i / 9 for i in range(7)})
+    for run in runs:
+        parent = {"mlflow.parentRunId": study_id} if run.tags["automl.kind"] == "trial" else {}
+        tags = {**run.tags, **parent, "automl.key": f"{study_id}/{run.key}", "automl.state": "COMPLETED"}
+        key, name = (study_id, "demo") if not parent else (f"{study_id}/{run.key}", run.name)
+        server.runs.append(dataclasses.replace(run, key=key, name=name, tags=tags))
+
+
+def test_studies_of_one_name_and_time_are_listed_in_order_of_their_ids(server: Server) -> None:
+    for study_id, seed in (("bb", 21), ("aa", 22), ("cc", 23)):
+        recorded_study(server, study_id, seed=seed)
+    listed = observations(server, seed=1)
+
+    server.runs.reverse()
+
+    assert listed == [("demo", 0.22), ("demo in the tracking store", 0.21), ("demo in the tracking store (2)", 0.23)]
+    assert observations(server, seed=1) == listed
+
+
+def test_a_repetition_learns_from_the_studies_of_the_original_though_later_ones_share_their_name(
+    server: Server,
+) -> None:
+    for study_id, seed in (("bb", 21), ("cc", 23)):
+        recorded_study(server, study_id, seed=seed)
+    place = RunLocation(results=Path("/nowhere"), tracking_uri=url_of(server))
+    original = with_earlier_points(REQUEST, make_plan(REQUEST.with_settings(seed=1)), place)
+    listed = observations(server, seed=1)
+    recorded_study(server, "aa", seed=1, earlier=original.earlier)
+    recorded_study(server, "ab", seed=24)
+
+    assert [name for name, _ in observations(server, seed=5)][:2] == ["demo", "demo in the tracking store"]
+    assert observations(server, seed=1) == listed == [("demo", 0.21), ("demo in the tracking store", 0.23)]
 
 
 @pytest.mark.parametrize("status", [401, 500])
