@@ -26,6 +26,7 @@ HOLD_S = 1.0
 
 _FRESH = re.compile(r"metrics? generated", re.IGNORECASE)
 _REPEATING = re.compile(r"loop in progress", re.IGNORECASE)
+_OF_TRAINING = re.compile(r"^train|[_(]train(?:ing)?\)?$")
 _RESUMED = re.compile(r"resum\w*\b.*?epoch[_=](\d+)", re.IGNORECASE)
 
 
@@ -166,4 +167,4 @@ def _joined(held: Measurement, line: Measurement) -> Measurement:
 
 def _is_training(line: Measurement) -> bool:
     names = [key_of(name) for name in (*line.values, *line.nonfinite)]
-    return bool(names) and all(name.startswith("train") for name in names)
+    return bool(names) and all(_OF_TRAINING.search(name) is not None for name in names)

@@ -7,8 +7,8 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from automl.readers.names import aliases
-from automl.readers.splits import Split, has_split, split_before
-from automl.readers.written_number import BEHIND_NAME, number_at
+from automl.readers.splits import Split, has_split, split_at
+from automl.readers.written_number import BAR_BEHIND, BEHIND_NAME, number_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -53,26 +53,26 @@ class Mention(NamedTuple):
 
 def mentions_in(line: str, names: tuple[str, ...]) -> Iterator[Mention]:
     """Yield every metric of these names on a line, from left to right."""
-    endings, spellings = _spellings(names)
+    shortest, by_end = _spellings(names)
     lowered = line.lower()
     small = _spaced(lowered)
-    if not any(spelling in small for spelling in endings):
+    if not any(spelling in small for spelling in shortest):
         return
     line = line if len(line) == len(lowered) else lowered  # some letters have two in lower case
     for match in BEHIND_NAME.finditer(line):
         start = match.start()
-        head = small[max(0, start - _LONGEST_NAME) : start]
-        if not head.endswith(endings):
+        spellings = by_end.get(small[start - 1 : start])
+        if spellings is None or BAR_BEHIND.match(line, match.end()):
             continue
         for spelling, name, rank in spellings:
-            if head.endswith(spelling) and _is_whole(line, start - len(spelling)):
+            if small.endswith(spelling, 0, start) and _is_whole(line, start - len(spelling)):
                 text, number = number_at(line, match)
                 yield Mention(name, rank, text, number, start - len(spelling), start, match.end())
 
 
 def split_of_mention(line: str, mention: Mention) -> Split:
     """Return of what a value is, as its line says it; nothing where the name itself does."""
-    return Split.UNNAMED if has_split(mention.name) else split_before(line, mention.start)
+    return Split.UNNAMED if has_split(mention.name) else split_at(line, mention.begin, mention.start, mention.end)
 
 
 def chosen(line: str, mentions: Sequence[Mention]) -> list[Mention]:
@@ -119,17 +119,20 @@ def labelled(line: str, mention: Mention) -> str:
 
 
 @functools.cache
-def _spellings(names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[tuple[str, str, int], ...]]:
-    """Return every spelling in lower case with spaces, and (spelling, name, rank) of each; rank 0 is the most trusted.
+def _spellings(names: tuple[str, ...]) -> tuple[tuple[str, ...], Mapping[str, list[tuple[str, str, int]]]]:
+    """Return the spellings that no other is in, and (spelling, name, rank) of all by their last letters.
 
-    A person prints "Val Acc: 0.9" for val_acc.
+    They are in lower case with spaces: a person prints "Val Acc: 0.9" for val_acc. Rank 0 is the most trusted.
     """
     ranked: dict[tuple[str, str], int] = {}
     for name in names:
         for rank, alias in enumerate(aliases(name)):
             ranked.setdefault((_spaced(alias.lower()), name), rank)
-    spellings = tuple((spelling, name, rank) for (spelling, name), rank in ranked.items())
-    return tuple(dict.fromkeys(spelling for spelling, _, _ in spellings)), spellings
+    by_end: dict[str, list[tuple[str, str, int]]] = {}
+    for (spelling, name), rank in ranked.items():
+        by_end.setdefault(spelling[-1:], []).append((spelling, name, rank))
+    every = {spelling for spelling, _ in ranked}
+    return tuple(each for each in every if not any(other in each for other in every - {each})), by_end
 
 
 def _spaced(text: str) -> str:

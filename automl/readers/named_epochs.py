@@ -56,6 +56,7 @@ class NamedEpoch:
     # How lines number epochs, and how dicts do.
     _numbers: WholeOrDone = field(init=False)
     _dicts: WholeOrDone | None = None
+    _written: str = ""
     _recognised: int | None = None
     _may_be_shifted: bool = False
     # What stood before the number of an epoch.
@@ -74,14 +75,18 @@ class NamedEpoch:
 
     def _of(self, line: str, has_objective: Callable[[str], bool]) -> int | None:
         if (done := _EPOCHS_DONE.search(line)) is not None:
+            self._written = ""
             return self._of_dict(float(done[1]))
         match = _EPOCH.search(line)
         if match is None or not _is_of_these_lines(line, match, has_objective):
             return None
+        if match[1] == self._written and not self._may_be_shifted:
+            return self.current
         before = line[: match.start()]
         number, of = float(match[1]), int(match[2]) if match[2] else None
         epoch = self._zero_based(number, of)
         if epoch == self.current:
+            self._written = match[1]
             return epoch
         wording = _NO_WORDS.sub(" ", before)
         is_earlier = self.current is not None and epoch < self.current
@@ -89,6 +94,7 @@ class NamedEpoch:
             return None  # a remark: "saved (epoch 1 was worse)"
         if len(self._wordings) < _MOST_WORDINGS:
             self._wordings.add(wording)
+        self._written = match[1]
         return epoch
 
     def _of_dict(self, number: float) -> int:

@@ -20,6 +20,9 @@ T = TypeVar("T")
 _CACHED = 100_000
 
 _SPLITS = {"val": "validation", "validation": "val", "train": "training", "training": "train"}
+_ANY = "|".join(_SPLITS)
+_SPLIT_FIRST = re.compile(rf"(?P<split>{_ANY})[/_ ](?P<rest>.+)", re.IGNORECASE)
+_SPLIT_LAST = re.compile(rf"(?P<rest>.+?)(?:[/_ ]| ?\()(?P<split>{_ANY})\)?", re.IGNORECASE)
 # Where both are reported, the mean over the epoch is the metric; the last step is used only without it.
 _SUFFIXES = ("_epoch", "_step")
 
@@ -35,7 +38,8 @@ def aliases(name: str) -> tuple[str, ...]:
     """Return the names under which a metric may be reported, the most trusted first.
 
     In this order: the name; ``/`` for ``_`` after the split and back; with ``_epoch``; the long and the short name of
-    the split (``val_x``, ``Validation x``); with ``_step``; `SYNONYMS`. Comparison ignores case and separators.
+    the split (``val_x``, ``Validation x``); the split behind (``x/val``, ``x (val)``); with ``_step``; `SYNONYMS`.
+    Comparison ignores case and separators.
     """
     suffix = next((suffix for suffix in _SUFFIXES if name.endswith(suffix) and name != suffix), "")
     spellings = _spellings(name.removesuffix(suffix))
@@ -79,10 +83,10 @@ def suggest(name: str, reported: Iterable[str]) -> str | None:
 
 
 def _spellings(stem: str) -> list[str]:
-    match = re.match(r"([A-Za-z]+)[/_ ](.+)", stem)
-    if match is None or match[1].lower() not in _SPLITS:
+    match = _SPLIT_FIRST.fullmatch(stem) or _SPLIT_LAST.fullmatch(stem)
+    if match is None:
         return [stem]
-    split, rest = match.groups()
-    return list(
-        dict.fromkeys([stem, f"{split}/{rest}", f"{split}_{rest}", f"{_SPLITS[split.lower()].capitalize()} {rest}"])
-    )
+    split, rest = match["split"], match["rest"]
+    other = _SPLITS[split.lower()]
+    behind = [f"{rest}{form.format(name)}" for form in ("/{}", " ({})") for name in (split, other)]
+    return list(dict.fromkeys([stem, f"{split}/{rest}", f"{split}_{rest}", f"{other.capitalize()} {rest}", *behind]))

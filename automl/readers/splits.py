@@ -44,18 +44,32 @@ _ANY = "|".join(sorted(WORDS, key=len, reverse=True))
 _WORD = re.compile(rf"(?<![\w/.\\-])({_ANY})(?:_\d{{1,2}})?(?![\w/\\])", re.IGNORECASE)
 _PART = re.compile(rf"(?:\b|_)(?:{_ANY})(?:\b|_)", re.IGNORECASE)
 _FIELD = re.compile(rf"[\"']?\b(?:{'|'.join(COLUMNS)})[\"']?\s*[:=]\s*[\"']?({_ANY})\b", re.IGNORECASE)
+# Behind a number and its name: "acc: 0.7 (val)", "acc: 0.7 on the val set".
+_ON = r"(?:on\s(?:the\s)?)"
+_BEHIND = re.compile(
+    rf"%?,?\s?(?:[(\[]\s?{_ON}?({_ANY})(?:\s(?:set|data|split))?\s?[)\]]|{_ON}({_ANY})\b)", re.IGNORECASE
+)
+_IS_BEHIND = re.compile(rf"([\w@%.-]{{1,40}})\s?[:=]\s?[-+\d.e]{{1,20}}%?,?\s?(?:[(\[]\s?{_ON}?|{_ON})$", re.IGNORECASE)
+_LONGEST_BEHIND = 80
 # Between the word and a name: other names with numbers, or nothing but marks.
 _FIELDS_BETWEEN = re.compile(
     r"(?:[^\w\n]{0,9}[\w@.%-]{1,40}\s?[:=]\s?[-+]?[\d.]{1,20}(?:e[-+]?\d{1,3})?%?,?)*[^\w\n]{0,9}$"
 )
 
 
-def split_before(line: str, end: int) -> Split:
-    """Return of what a value is whose name begins at a position of a line: the word before it that is nearest says it.
+def split_at(line: str, begin: int, start: int, end: int) -> Split:
+    """Return of what a value is, from the beginning and the end of its name to its own end on a line.
 
-    A field such as ``"split": "train"`` says it from any place of the line.
+    The nearest word before it says it, unless the first word on the line stands behind a value of that name: then the
+    word behind does. A field such as ``"split": "train"`` says it from any place of the line.
     """
-    word = _last_word(line, end) or _FIELD.search(line)
+    word = _WORD.search(line)
+    if word is not None:
+        before = _IS_BEHIND.search(line, max(0, word.start() - _LONGEST_BEHIND), word.start())
+        if before is not None and line[begin:start].endswith(before[1]):
+            word = _BEHIND.match(line, end)
+            return Split.UNNAMED if word is None else WORDS[(word[1] or word[2]).lower()]
+    word = _last_word(line, start) or _FIELD.search(line)
     return Split.UNNAMED if word is None else WORDS[word[1].lower()]
 
 

@@ -16,6 +16,8 @@ BEHIND_NAME = re.compile(
     rf"[\"']?\s{{0,40}}[=:]\s{{0,40}}[\"']?(?:{_WRAPPED})?({NUMBER})(\w*(?:[.,:/]\d\w*)*)", re.IGNORECASE
 )
 """What stands behind a name and begins as a number: the number, and what is joined to it."""
+BAR_BEHIND = re.compile(r"%(?:\|[#\u2580-\u259f]{0,300}\d?\s{0,300}\||\s{1,3}[━╸╺])")
+"""What stands behind a share that says how far a bar is: ``mAP50-95: 100%|###| 4/4``."""
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+\.\d+")
 _WHOLE = r"(\d{1,18}|\d{1,3}(?:,\d{3}){1,5})"
 _PARTS = re.compile(rf"{_WHOLE}\s?/\s?{_WHOLE}")

@@ -408,3 +408,43 @@ def test_a_fraction_that_comes_late_in_a_log_is_said(tmp_path: Path) -> None:
     found = reader(tmp_path, "acc").finish()
 
     assert ["epochs in the log are whole numbers first" in m.notice for m in found if m.notice] == [True]
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "expected"),
+    [
+        ("acc/train: 0.9 acc/val: 0.7", "val_acc", 0.7),
+        ("acc_val: 0.7, acc_train: 0.9", "val_acc", 0.7),
+        ("loss (val): 0.7, loss (train): 0.9", "val_loss", 0.7),
+        ("loss (train): 0.9, loss (val): 0.7", "val_loss", 0.7),
+        ("Acc (Validation) = 0.7 | Acc (Training) = 0.9", "acc/val", 0.7),
+        ("val_acc: 0.7 acc/val: 0.6", "val_acc", 0.7),
+        ("loss/train: 0.9 loss/val: 0.7", "train_loss", 0.9),
+        ("acc/train: 0.9", "val_acc", None),
+        ("acc/val: 0.9", "acc", None),
+        ("train acc/val: 0.9", "val_acc", None),
+        ("acc: 0.7 (val), acc: 0.9 (train)", "acc", 0.7),
+        ("acc: 0.9 (train) acc: 0.7 (val)", "acc", 0.7),
+        ("acc: 90% [train] acc: 70% [val]", "acc", 70.0),
+        ("acc: 0.9 on train, acc: 0.7 on val", "acc", 0.7),
+        ("acc: 0.9 on the train set; acc: 0.7 on the validation set", "acc", 0.7),
+        ("[train] acc: 0.9 [val] acc: 0.7", "acc", 0.7),
+        ("[val] acc: 0.7 [train] acc: 0.9", "acc", 0.7),
+        ("lr: 0.1 [val] acc: 0.7 [train] acc: 0.9", "acc", 0.7),
+        ("train acc: 0.9 val acc: 0.7", "acc", None),
+        ("train (loss: 0.1) acc: 0.9 val (loss: 0.2) acc: 0.7", "acc", 0.7),
+        ("acc: 0.9 (train loss: 0.1)", "acc", 0.9),
+        # How far a bar is.
+        ("acc: 100%|####| 4/4 [00:02<00:00]", "acc", None),
+        ("Class Images P R mAP50-95: 100%|####| 4/4", "mAP50-95", None),
+        ("acc:  45% ━━━━ 9/20", "acc", None),
+        ("acc: 45% 9/20", "acc", 45.0),
+        ("acc: 45%|    | 0/4", "acc", None),
+        ("acc: 45%| 3 | x", "acc", 45.0),
+        ("acc: 45% | loss: 0.1", "acc", 45.0),
+        ("acc: 45|loss: 0.1", "acc", 45.0),
+        ("acc: 45%", "acc", 45.0),
+    ],
+)
+def test_the_split_behind_a_name_or_a_number_says_of_what_it_is(line: str, name: str, expected: float | None) -> None:
+    assert metrics_in(line, (name,)) == ({} if expected is None else {name: expected})

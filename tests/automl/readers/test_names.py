@@ -25,6 +25,16 @@ from automl.readers.names import aliases, find_metric, find_name, suggest
         ("[bbox] val_mAP@50", "[bbox] val_mAP@50"),
         ("val_mAP", "img_bbox_NuScenes/mAP"),
         ("val/avg_loss", "Validation loss"),
+        ("val_acc", "acc/val"),
+        ("val_acc", "acc_val"),
+        ("val_acc", "acc (val)"),
+        ("val_acc", "Acc (Validation)"),
+        ("val_loss", "loss/validation_epoch"),
+        ("acc/val", "val_acc"),
+        ("acc (val)", "acc/val"),
+        ("acc_val", "acc/validation"),
+        ("train_loss", "loss/train"),
+        ("train_loss", "loss/train_step"),
     ],
 )
 def test_a_metric_is_found_under_each_of_its_names(asked: str, reported: str) -> None:
@@ -42,6 +52,11 @@ def test_a_metric_is_found_under_each_of_its_names(asked: str, reported: str) ->
         ("train_loss_epoch", "train_loss_step"),
         ("train_loss_step", "train_loss"),
         ("mAP50", "val_mAP50"),
+        ("val_acc", "acc/train"),
+        ("acc", "acc/val"),
+        ("acc/val", "acc"),
+        ("val_acc", "train_acc/val"),
+        ("acc/val", "acc/train"),
     ],
 )
 def test_a_metric_is_not_found_under_the_name_of_another(asked: str, reported: str) -> None:
