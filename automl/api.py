@@ -12,6 +12,7 @@ study.best
 from __future__ import annotations
 
 import contextlib
+import functools
 import html
 import os
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from automl.errors import ConfigurationError, InterruptedStudyError, Problem, counted
 from automl.function_program import can_continue, defaults_of, function_command, function_name, function_problems
+from automl.python_call import at_arguments, document_of
 from automl.regular_file import followed
 from automl.request.counts import MOST, is_count
 from automl.request.location import RunLocation, next_study_directory
@@ -27,7 +29,8 @@ from automl.request.study_request import load_study_request, read_objective, req
 from automl.storage.study_directory import read_study
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     import pandas as pd
 
@@ -36,8 +39,9 @@ if TYPE_CHECKING:
     from automl.study.result import StudyResult
     from automl.tracking.base import Tracker
 
-Values: TypeAlias = "str | Sequence[bool | int | float | str | None] | Mapping[str, object]"
-"""A range as text, ``1e-5..1e-1 log``; a list of options; or a mapping with ``range``, ``scale`` and ``when``."""
+Values: TypeAlias = "str | tuple[float, float] | list[Any] | Mapping[str, object]"
+"""A range: two numbers, ``(1e-5, 0.1)``, or text, ``1e-5..1e-1 log``; a list of options; or a mapping with ``range`` or
+``options``, ``scale``, ``elastic`` and ``when``, as in a study file."""
 _SHOWN_TRIALS = 10
 
 
@@ -69,7 +73,7 @@ class Study:
 
     Args:
         program: The command of the training program, as in a study file: ``python train.py --lr {lr}``.
-        search: Parameter -> its values.
+        search: Parameter -> its values: ``(1e-5, 0.1)``, ``"1e-5..1e-1 log"``, ``["adam", "sgd"]``; see `Values`.
         objective: Metric and direction: ``val_acc maximize``.
         report: What the program leaves: ``checkpoint``, ``resume``, ``metrics``, ``first_epoch``.
         name: Of the study; that of the folder by default.
@@ -94,11 +98,18 @@ class Study:
         **settings: Any,  # noqa: ANN401 - keys of a study file
     ) -> None:
         here = followed(Path(folder).expanduser())
-        document: dict[str, Any] = {"program": program, "search": dict(search), "objective": objective, **settings}
-        document |= {"report": dict(report)} if report else {}
-        document |= {"name": name} if name else {}
+        given = {"report": report, "name": name}
+        settings |= {
+            "program": program,
+            "objective": objective,
+            **{key: value for key, value in given.items() if value},
+        }
+        document = document_of(search, settings)
         self._results = here / Path(results).expanduser()
-        self._request: StudyRequest | None = request_of_document(here / "study", document)
+        self._at_arguments: Callable[[], AbstractContextManager[None]]
+        self._at_arguments = functools.partial(at_arguments, here / "study", document)
+        with self._at_arguments():
+            self._request: StudyRequest | None = request_of_document(here / "study", document)
         self._directory: Path | None = None
 
     @classmethod
@@ -110,6 +121,7 @@ class Study:
     def _of(cls, request: StudyRequest | None, results: Path, directory: Path | None) -> Study:
         study = cls.__new__(cls)
         study._request, study._results, study._directory = request, results, directory
+        study._at_arguments = contextlib.nullcontext
         return study
 
     @property
@@ -130,7 +142,8 @@ class Study:
         from automl.run import make_plan  # noqa: PLC0415 - as above
 
         request, place = self._asked(trials), self._place()
-        return review_plan(request, make_plan(request, place), place)
+        with self._at_arguments():
+            return review_plan(request, make_plan(request, place), place)
 
     def run(self, trials: int | None = None, *, is_shown: bool = True) -> Study:
         """Run the search to its end, in a new study directory; an interrupt of the kernel ends it like Ctrl-C.
@@ -147,7 +160,8 @@ class Study:
             from automl.run import make_plan, run_plan  # noqa: PLC0415 - ray, optuna, mlflow
 
             request, place = self._asked(trials), self._place()
-            plan = make_plan(request, place)
+            with self._at_arguments():
+                plan = make_plan(request, place)
             directory = next_study_directory(self._results, plan.name)
             place = RunLocation(results=place.results, tracking_uri=place.tracking_uri, directory=directory)
             try:
@@ -277,7 +291,7 @@ def tune(
 
     Args:
         function: Its defaults are trial 0.
-        search: Argument -> its values.
+        search: Argument -> its values: ``(1e-5, 0.1)``, ``"1e-5..1e-1 log"``, ``["adam", "sgd"]``; see `Values`.
         objective: Metric and direction: ``val_acc maximize``.
         trials: How many.
         name: Of the study; that of the function by default.
@@ -290,7 +304,7 @@ def tune(
         AutomlError: what `automl run` would print.
     """
     if not search:
-        expected, fix = "an argument and its values", 'write e.g. {"lr": "1e-5..1e-1 log"}'
+        expected, fix = "an argument and its values", 'write e.g. {"lr": (1e-5, 0.1)}'
         raise _unusable("search", "nothing to search", expected, fix)
     folder = Path(results).expanduser().absolute()
     metric = _metric_of(objective)

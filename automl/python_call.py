@@ -1,0 +1,106 @@
+"""A study as a call in Python has it: tuples as ranges and lists, and problems at the arguments of the call."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from numbers import Integral, Real
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from automl.errors import ConfigurationError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_GROUPS = ("budget", "resources", "options")
+"""Keys of a study file whose own keys are names of options."""
+
+
+def document_of(search: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments of a call as the keys of a study file.
+
+    Args:
+        search: Parameter -> its values; a tuple of two numbers is a range: low and high, both included.
+        settings: Other arguments; tuples are lists in them, paths are text.
+
+    Raises:
+        ConfigurationError: another tuple stands for values; with every problem.
+    """
+    problems = [problem for name, values in search.items() for problem in _tuple_problems(f'search["{name}"]', values)]
+    if problems:
+        raise ConfigurationError.from_problems(problems, subject="the call")
+    document: dict[str, Any] = _plain(settings)
+    return document | {"search": {name: _values(values) for name, values in search.items()}}
+
+
+def _tuple_problems(where: str, values: object) -> Iterator[Problem]:
+    if isinstance(values, Mapping) and "range" in values:
+        yield from _tuple_problems(f'{where}["range"]', values["range"])
+    elif isinstance(values, tuple) and not _is_range(values):
+        expected, fix = "(low, high), two numbers, which are a range", f"options are a list: {list(values)!r}"
+        yield Problem(where=where, found=f"{values!r:.80}", expected=expected, fix=fix)
+
+
+def _is_range(values: tuple[object, ...]) -> bool:
+    numbers = [one for one in values if type(one) is not bool and isinstance(one, Real) and math.isfinite(one)]
+    return len(numbers) == len(values) == 2  # noqa: PLR2004 - low and high
+
+
+def _values(values: Any) -> Any:  # noqa: ANN401 - as a user may
+    """Return values of a parameter as a study file has them; a range as text with every digit."""
+    if isinstance(values, tuple):
+        return "..".join(repr(int(end) if isinstance(end, Integral) else float(end)) for end in values)
+    if isinstance(values, Mapping):
+        plain: dict[str, Any] = _plain(values)
+        return plain | ({"range": _values(values["range"])} if "range" in values else {})
+    return values
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - as a user may
+    if isinstance(value, Mapping):
+        return {key: _plain(child) for key, child in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, PurePath) else value
+
+
+@contextlib.contextmanager
+def at_arguments(file: Path, document: Mapping[str, Any]) -> Iterator[None]:
+    """Name the arguments of the call where problems name the study file that there is not, or options.
+
+    Args:
+        file: As which the document was read.
+        document: The arguments of the call.
+    """
+    try:
+        yield
+    except ConfigurationError as error:
+        placed = [replace(problem, where=_placed(problem.where, file, document)) for problem in error.problems]
+        raise ConfigurationError(error.headline, tuple(placed)) from error.__cause__
+
+
+def _placed(where: str, file: Path, document: Mapping[str, Any]) -> str:
+    keys = where.removeprefix(f"{file}: ")
+    if where.startswith("--"):
+        option, _, value = where[2:].partition(" ")
+        name = value.partition("=")[0]
+        option = {"option": "options"}.get(option, option.replace("-", "_"))
+        group = next((group for group in _GROUPS if option in (document.get(group) or ())), "")
+        keys = ".".join(filter(None, (group, option, name)))
+    first = next((key for key in document if keys == key or keys.startswith(f"{key}.")), None)
+    if first is None:
+        return where
+    return first + _inside(keys.removeprefix(first).removeprefix("."), document[first])
+
+
+def _inside(keys: str, value: object) -> str:
+    """Return keys below a value as Python has them: ``["range"]``; those of a list are so already."""
+    names = sorted(map(str, value), key=len, reverse=True) if isinstance(value, Mapping) else []
+    for name in names:
+        if keys == name or keys.startswith((f"{name}.", f"{name}[")):
+            return f'["{name}"]' + _inside(keys.removeprefix(name).removeprefix("."), value[name])  # type: ignore[index] # a mapping
+    return keys

@@ -1,0 +1,102 @@
+"""A call in Python as a study: tuples, and the arguments that problems name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import automl
+from automl.errors import ConfigurationError
+from automl.python_call import document_of
+
+OBJECTIVE = "loss minimize"
+
+
+def tune(folder: Path, search: dict[str, Any], **settings: Any) -> automl.Study:  # noqa: ANN401 # as a user may
+    (folder / "train.py").write_text("# takes --x\n", encoding="utf-8")
+    return automl.Study(
+        program="python train.py --x {x}", search=search, objective=OBJECTIVE, folder=folder, **settings
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ((0.0, 1.0), "0.0..1.0"),
+        ((16, 32), "16..32"),
+        ((1e-5, 0.1), "1e-05..0.1"),
+        ((1 / 3, 1.0), "0.3333333333333333..1.0"),
+        ((-1.5, 2), "-1.5..2"),
+        ((np.float32(0.5), np.int64(2)), "0.5..2"),
+        ((np.float64(0.1), np.float64(0.3)), "0.1..0.3"),
+    ],
+)
+def test_a_tuple_of_two_numbers_is_a_range_with_every_digit(values: tuple[float, float], text: str) -> None:
+    assert document_of({"x": values}, {})["search"] == {"x": text}
+    assert document_of({"x": {"range": values, "scale": "log"}}, {})["search"] == {"x": {"range": text, "scale": "log"}}
+
+
+def test_a_range_of_a_tuple_is_that_of_its_text_and_a_list_stays_options(tmp_path: Path) -> None:
+    ranged, text, options = (tune(tmp_path, {"x": x}).plan()["space"] for x in ((0.5, 2.0), "0.5..2.0", [0.5, 2.0]))
+
+    assert ranged == text
+    (parameter,) = options["parameters"]
+    assert (parameter["choices"], parameter["low"]) == ([0.5, 2.0], None)
+
+
+@pytest.mark.parametrize(
+    "values", [("a", "b"), (0, 1, 2), (1,), (), (False, True), (0.0, float("nan")), (0, None), ((0, 1), 2)]
+)
+def test_another_tuple_is_refused_at_its_argument(tmp_path: Path, values: tuple[object, ...]) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        tune(tmp_path, {"x": values, "y": {"range": values}})
+
+    assert [problem.where for problem in caught.value.problems] == ['search["x"]', 'search["y"]["range"]']
+    assert f"options are a list: {list(values)!r}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("search", "settings", "where"),
+    [
+        ({"x": 3}, {}, ['search["x"]']),
+        ({"x": (1.0, 0.0)}, {}, ['search["x"]']),
+        ({"x": [1, [2]]}, {}, ['search["x"][1]']),
+        ({"a.b": {"rng": 1}}, {}, ['search["a.b"]["rng"]', 'search["a.b"]']),
+        ({"x": (0, 1)}, {"budget": {"trails": 3}}, ['budget["trails"]']),
+        ({"x": (0, 1)}, {"sampler": "foo"}, ["sampler"]),
+        ({"x": (0, 1)}, {"options": {"foo": 3}}, ['options["foo"]']),
+        ({"x": (0, 1)}, {"resources": {"gpus_per_trial": 64}}, ['resources["gpus_per_trial"]']),
+        ({"x": (0, 1)}, {"measure": 1}, ["measure"]),
+    ],
+)
+def test_problems_name_the_arguments_of_the_call(
+    tmp_path: Path, search: dict[str, Any], settings: dict[str, Any], where: list[str]
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        tune(tmp_path, search, **settings).plan()
+
+    assert list(dict.fromkeys(problem.where for problem in caught.value.problems)) == where
+    assert str(tmp_path / "study") not in str(caught.value)
+
+
+def test_tuples_and_paths_of_other_arguments_are_those_of_a_study_file() -> None:
+    settings = {"constraints": ("memory_gib <= 40",), "set": {"sizes": (1, 2)}, "studies": [Path("a")]}
+
+    assert document_of({}, settings) == {
+        "constraints": ["memory_gib <= 40"],
+        "set": {"sizes": [1, 2]},
+        "studies": ["a"],
+        "search": {},
+    }
+
+
+def test_a_function_is_tuned_over_a_tuple(tmp_path: Path) -> None:
+    def loss(x: float = 0.5) -> float:
+        return x
+
+    study = automl.tune(loss, {"x": (0.0, 1.0)}, OBJECTIVE, trials=2, results=tmp_path, is_shown=False)
+
+    assert all(study.trials_dataframe()["x"].between(0.0, 1.0))
