@@ -13,11 +13,6 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Ray reads this once, when it is first imported, and some libraries import it just to see whether it is there. A
-# study insists on tokens; the token itself is found later, where the study puts it.
-os.environ.setdefault("RAY_AUTH_MODE", "token")
-# Likewise: a local Ray listens on loopback only.
-os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
 # A shell starts what it puts in the background deaf to Ctrl-C, and so would be all that is tested there.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # Tests run side by side: threads that spin while they wait for each other would take the processor from other tests.
@@ -27,6 +22,13 @@ _CACHE = tempfile.TemporaryDirectory(prefix="depth_net_cache_")
 os.environ["DEPTH_NET_CACHE"] = _CACHE.name
 # A skill that names an image runs in Docker where an engine answers: tests choose theirs, never the machine's own.
 os.environ["DOCKER_HOST"] = "unix:///nonexistent/automl-tests.sock"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give slow tests the time that they need beside a machine's other work; a test that hangs ends anyway."""
+    for item in items:
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(900))
 
 
 def pytest_collection_finish() -> None:

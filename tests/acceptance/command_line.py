@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-_TIMEOUT_S = 240
+_TIMEOUT_S = 800
+"""Ends what hangs in a slow test; of the others pytest's own limit is shorter."""
 
 # What `automl` imports takes longer than what it does with a small study.
 _IN_TURN = """
