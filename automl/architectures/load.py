@@ -13,8 +13,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from automl.architectures import model
-from automl.config_files import read_document, schema_problems
+from automl.config_files import read_document
 from automl.errors import ConfigurationError
+from automl.schema_problems import schema_problems
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -25,8 +25,8 @@ from mcp.server import Server
 from mcp.server.stdio import stdio_server
 
 from automl.cli.mcp_tools import command_line, input_schema, tools
-from automl.config_files import problems_by
 from automl.errors import ConfigurationError
+from automl.schema_problems import problems_by
 from automl.storage.paths import StudyPaths
 
 if TYPE_CHECKING:

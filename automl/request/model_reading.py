@@ -13,10 +13,10 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from automl.config_files import problems_by
 from automl.request.counts import MOST
 from automl.request.questions import Phrase, Question, contradictions, words_of
 from automl.request.text import meaning_of
+from automl.schema_problems import problems_by
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

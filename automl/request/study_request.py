@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl.config_files import Spelled, parse_scalar, read_document, schema_problems
+from automl.config_files import Spelled, parse_scalar, read_document
 from automl.duration import parse_duration_s
 from automl.errors import ConfigurationError, Problem
 from automl.regular_file import followed
@@ -20,6 +20,7 @@ from automl.request.policy import parse_policy
 from automl.request.search_text import search_items
 from automl.request.typed_settings import typed_settings
 from automl.resources import builtin_studies
+from automl.schema_problems import schema_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

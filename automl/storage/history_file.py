@@ -14,9 +14,9 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from automl.config_files import schema_problems
 from automl.errors import ConfigurationError, Problem
 from automl.regular_file import open_regular
+from automl.schema_problems import schema_problems
 from automl.shown_command import shown_command
 from automl.skill.fields import is_number
 from automl.spec.train_schema import read_train_schema

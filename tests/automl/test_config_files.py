@@ -21,9 +21,9 @@ from automl.config_files import (
     parse_toml,
     parse_yaml,
     read_document,
-    schema_problems,
 )
 from automl.errors import ConfigurationError
+from automl.schema_problems import schema_problems
 from tests.automl import hostile_texts
 
 if TYPE_CHECKING:

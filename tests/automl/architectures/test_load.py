@@ -19,8 +19,9 @@ from automl.architectures.model import (
     ParameterRules,
     SpecKeys,
 )
-from automl.config_files import parse_yaml, read_document, schema_problems
+from automl.config_files import parse_yaml, read_document
 from automl.errors import ConfigurationError
+from automl.schema_problems import schema_problems
 from automl.skill.load import load_skill
 from automl.spec.math_cond import parse_math_cond
 from tests.automl.skill.packages import write_skill

@@ -10,8 +10,8 @@ from jsonschema import Draft202012Validator
 
 from automl.cli.app import cli
 from automl.cli.mcp_tools import command_line, input_schema, tools
-from automl.config_files import problems_by
 from automl.request.study_request import SETTINGS
+from automl.schema_problems import problems_by
 
 NAMES = ["list", "space", "plan", "doctor", "run", "status", "logs", "stop", "compare", "evaluate", "export"]
 ARGUMENTS: dict[str, dict[str, Any]] = {
