@@ -28,8 +28,6 @@ def read_meter(line: str) -> tuple[str, tuple[int, int] | None]:
     Of a line of averages, all batches are done. One pair of numbers beside the number of an epoch may be anything, such
     as a value and the best one.
     """
-    if "(" not in line:  # most lines of a log: none of the searches below could find anything
-        return line, None
     counter = _COUNTER.search(_EPOCH.sub("", line))
     if counter is None and not _AVERAGED.search(line):
         return line, None

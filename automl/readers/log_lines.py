@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from automl import clock
 from automl.readers.batch_meter import BatchMeter, read_meter
+from automl.readers.console_table import BEGINS, ConsoleTable
 from automl.readers.filtered_loss import GRADIENT, hidden_losses
 from automl.readers.folds import Folds
 from automl.readers.growing_file import GrowingFile
@@ -120,6 +121,7 @@ class LogReader:
     first_epoch: int | None = None
     _file: GrowingFile = field(init=False)
     _epoch: NamedEpoch = field(init=False)
+    _table: ConsoleTable = field(init=False)
     _notices: Notices = field(default_factory=Notices)
     _folds: Folds = field(init=False)
     _splits: SplitChoice = field(init=False)
@@ -153,6 +155,9 @@ class LogReader:
         self._part = _part_of(self.objective)
         others = (_ANY_LOSS, GRADIENT, _ANY_OBJECTIVE, *(self._part or ())[1:])
         self._names = tuple(dict.fromkeys((*self.watched, self.objective, *others)))
+        self._table = ConsoleTable(
+            self.objective, (self.objective, *(self._part or ())[1:]), self.watched, self._notices
+        )
 
     def read(self) -> list[Measurement]:
         """Return what is new and counts at once."""
@@ -170,6 +175,7 @@ class LogReader:
         found = [measurement for line in lines for measurement in self._parse(line)]
         if is_over:
             found += [*self._repetitions(self._epoch.current), *self._end()]
+            self._table.end(has_objective=self._is_named)
         found += self._said()
         if not self.has_status():
             return found
@@ -181,8 +187,14 @@ class LogReader:
 
     def _parse(self, line: str) -> list[Measurement]:
         line = line[-_LONGEST_LINE:]
-        line, batches = read_meter(_COLOURS.sub("", line) if "\x1b" in line else line)
+        if "\x1b" in line:
+            line = _COLOURS.sub("", line)
         small = line.lower()
+        if self._table.is_begun or self._table.word in small or "epoch" in small or line[:1] in BEGINS:
+            row = self._table.take(line, small)
+            line, small = (line, small) if row is line else (row, row.lower())
+        # Most lines of a log have no parenthesis, and are no meter.
+        line, batches = read_meter(line) if "(" in line else (line, None)
         names_epoch, ready = self._note_epoch(line) if "epoch" in small else (False, [])
         if "fold" in small:
             self._folds.note(line)

@@ -1,0 +1,218 @@
+"""Tables in a log: a line with the names of columns and rows below it, or a name and its number in one row.
+
+A row becomes a line of names and numbers, ``epoch: 1, acc: 0.7``, and is read as any other. Columns stand between bars
+(rich, prettytable, tabulate, Markdown), tabs, commas or spaces (skorch, fastai, YOLO). Of rows for classes that of all
+classes counts.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from automl.readers.mentions import metrics_in
+from automl.readers.names import key_of
+from automl.readers.splits import Split, split_of
+
+if TYPE_CHECKING:
+    from automl.readers.notices import Notices
+
+_LINES = "|│┃║"
+BEGINS = frozenset(_LINES + " ")
+"""First letters of a line that may be a row between bars."""
+_BETWEEN = re.compile(f"[{_LINES}]")
+_BAR = re.compile(r":\s+\d{1,3}%.*")
+"""Of a line that is a progress bar, too: ``mAP50-95: 100%|####| 4/4``."""
+_APART = re.compile(r"[^\s](?:[^\s]|\s(?=[^\s]))*")
+_TOKEN = re.compile(r"\S+")
+_MARKS = " :%*#↑↓✓\r\n"
+_NUMBER = re.compile(r"[-+]?(?:\d|\.\d|nan\b|inf\b)", re.IGNORECASE)
+_EPOCH_CELL = re.compile(r"\d{1,6}(?:\.\d+)?(?:\s?/\s?\d{1,6})?")
+_EPOCHS = frozenset({"epoch", "epochs", "ep"})
+_COMMON = _EPOCHS | {"step", "iter", "iteration", "loss", "time", "lr", "train_loss", "val_loss", "valid_loss"}
+"""Names of which one stands in a table whose columns are one blank apart: words of a sentence are, too."""
+_CLASSES = frozenset({"class", "category", "classes"})
+_OF_ALL = frozenset({"all", "mean", "avg", "average", "overall", "total"})
+_COLUMN = re.compile(r"\bepochs?\b(?![\W_]{0,4}\d)")
+_FEW = 2
+_LONGEST = 1000
+_MOST_ROWS = 10_000
+
+
+class _Cell(NamedTuple):
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(slots=True)
+class ConsoleTable:
+    """The table that a log shows now.
+
+    Attributes:
+        objective: Name of the metric.
+        names: Under which it may stand.
+        watched: What else is read.
+        notices: Where to say that a table was not read.
+        word: The first word of the objective, without its split: a line with the names of columns has it, or ``epoch``.
+        is_begun: There is a table whose rows may come.
+    """
+
+    objective: str
+    names: tuple[str, ...]
+    watched: tuple[str, ...]
+    notices: Notices
+    word: str = field(init=False)
+    is_begun: bool = False
+    # The word as a name that a number follows.
+    _is_plain: re.Pattern[str] = field(init=False)
+    _columns: list[_Cell] = field(default_factory=list)
+    _read: frozenset[int] = frozenset()
+    _delimiter: str = ""
+    # The cells of the last row without a number, whether a table of the objective was seen, and whether it was read.
+    _above: list[_Cell] = field(default_factory=list)
+    _is_seen: bool = False
+    _is_read: bool = False
+    _has_all: bool = False
+    # The rows so far, and those of the time before: a trainer may print all of a table anew in each epoch.
+    _rows: list[list[str]] = field(default_factory=list)
+    _before: list[list[str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        words = [word for word in re.split(r"[\s/_()\[\]]+", self.objective.lower()) if word]
+        self.word = next((word for word in words if split_of(word) is Split.UNNAMED), words[0] if words else "")
+        self._is_plain = re.compile(rf"{re.escape(self.word)}[^\s=:|]{{0,40}}[\"']?\s{{0,9}}(?:=|:(?!\s+\d{{1,3}}%))")
+
+    def take(self, line: str, small: str) -> str:
+        """Return a row as a line of names and numbers, and any other line as it is."""
+        if self.is_begun and (row := self._row(line)) is not None:
+            return row
+        if self.word in small:
+            if self._is_plain.search(small) is not None:
+                return line
+        elif ("epoch" not in small or _COLUMN.search(small) is None) and not _begins_lined(line):
+            return line
+        return self._begun(line) or line
+
+    def end(self, *, has_objective: bool) -> None:
+        """Say that a table was seen, and nothing of it read."""
+        if self._is_seen and not self._is_read and not has_objective:
+            self.notices.say(
+                "table",
+                f"{self.objective} is the name of a column in a table of the log, of which no row was read: print "
+                f"{self.objective}: 0.5 on a line",
+            )
+
+    def _begun(self, line: str) -> str | None:
+        """Take the names of columns over; return a row with a name and its number as a line."""
+        cells, delimiter = self._split(_BAR.sub("", line[:_LONGEST]))
+        if len(cells) < _FEW or not any(map(str.isalpha, line)):
+            return None
+        if not any(_NUMBER.match(cell.text) for cell in cells):
+            self._begin(cells, delimiter)
+            return None
+        is_named = _begins_lined(line) and all(_NUMBER.match(cell.text) for cell in cells[1:])
+        if not is_named or not self._is_read_of(cells[0].text):
+            return None
+        self._is_seen = self._is_read = True
+        if len(cells) == _FEW:
+            return f"{cells[0].text}: {cells[1].text}"
+        heads = [cell.text for cell in self._above] if len(self._above) == len(cells) else [""] * len(cells)
+        pairs = zip(heads[1:], cells[1:], strict=True)
+        return " | ".join(f"{head} - {cells[0].text}: {cell.text}" for head, cell in pairs)
+
+    def _begin(self, cells: list[_Cell], delimiter: str) -> None:
+        self._above = cells
+        read = frozenset(number for number, cell in enumerate(cells) if self._is_read_of(cell.text))
+        if read or any(key_of(cell.text) in _EPOCHS for cell in cells):
+            is_anew = [cell.text for cell in cells] == [cell.text for cell in self._columns]
+            self._before, self._rows = self._rows if is_anew else [], []
+            self._columns, self._read, self._delimiter, self._has_all = cells, read, delimiter, False
+            self.is_begun = True
+            self._is_seen |= any(metrics_in(f"{cell.text}: 1", self.names) for cell in cells)
+        elif delimiter == self._delimiter and len(cells) == len(self._columns):
+            self.is_begun = False  # another table begins
+
+    def _is_read_of(self, name: str) -> bool:
+        return bool(metrics_in(f"{name}: 1", (*self.names, *self.watched)))
+
+    def _split(self, line: str) -> tuple[list[_Cell], str]:
+        """Return the cells of a line with names, and what separates them."""
+        if _BETWEEN.search(line) is not None:
+            return _cells(line, _LINES), _LINES
+        for delimiter in "\t,;":
+            if delimiter in line and len(cells := _cells(line, delimiter)) > 1:
+                return cells, delimiter
+        apart = [_Cell(_plain(match[0]), match.start(), match.end()) for match in _APART.finditer(line)]
+        tokens = [_Cell(_plain(match[0]), match.start(), match.end()) for match in _TOKEN.finditer(line)]
+        is_close = len(apart) < _FEW or not any(self._is_read_of(cell.text) for cell in apart)
+        if is_close and {key_of(cell.text) for cell in tokens} & _COMMON:
+            return tokens, ""
+        return apart, ""
+
+    def _row(self, line: str) -> str | None:
+        head = _BAR.sub("", line) if ":" in line else line
+        cells = self._aligned(head)
+        if cells is None:
+            return None
+        named = [(key_of(column.text), column.text, text) for column, text in zip(self._columns, cells, strict=True)]
+        pairs = [each for each in named if each[2]]
+        numbers = [text for _, _, text in pairs if _NUMBER.match(text)]
+        epochs = [text for key, _, text in pairs if key in _EPOCHS]
+        if not numbers or not all(map(_EPOCH_CELL.fullmatch, epochs)) or (not epochs and len(numbers) < len(pairs) - 1):
+            return None
+        self._is_read |= any(_NUMBER.match(cells[number]) for number in self._read)
+        classes = {text.lower() for key, _, text in pairs if key in _CLASSES}
+        self._has_all |= bool(_OF_ALL & classes)
+        if self._is_repeated(cells) or (classes and self._has_all and not _OF_ALL & classes):
+            return ""
+        shown = [f"{'epoch' if key in _EPOCHS else name}: {text}" for key, name, text in pairs if key not in _CLASSES]
+        return f"{line[: line.startswith(chr(13))]}{', '.join(shown)} {line[len(head) :]}".rstrip()
+
+    def _is_repeated(self, cells: list[str]) -> bool:
+        number = len(self._rows)
+        if number < _MOST_ROWS:
+            self._rows.append(cells)
+        return len(self._before) >= _FEW and self._before[number : number + 1] == [cells]
+
+    def _aligned(self, line: str) -> list[str] | None:
+        """Return the cells of a row, one for each column; None for a line that is no row."""
+        count = len(self._columns)
+        if self._delimiter:
+            if not any(each in line for each in self._delimiter):
+                return None
+            cells = _cells(line, self._delimiter)
+            return [cell.text for cell in cells] if len(cells) == count else None
+        words = line.split()
+        if not _FEW <= len(words) <= _FEW * count or not any(map(_NUMBER.match, words[:_FEW])):
+            return None
+        tokens = [_Cell(match[0], match.start(), match.end()) for match in _TOKEN.finditer(line)]
+        if len(tokens) == count:
+            return [token.text for token in tokens]
+        below = [[t.text for t in tokens if t.start < c.end and c.start < t.end] for c in self._columns]
+        is_clear = sum(map(len, below)) == len(tokens) and all(len(texts) <= 1 for texts in below)
+        return [texts[0] if texts else "" for texts in below] if is_clear else None
+
+
+def _plain(text: str) -> str:
+    """Return a cell without marks: of ``Box(P  R  mAP50)``, whose parentheses span columns, the last name is mAP50."""
+    text = text.strip(_MARKS)
+    return text.rstrip(")") if "(" not in text else text
+
+
+def _begins_lined(line: str) -> bool:
+    """Whether a line is a row between bars whose first cell begins with a letter."""
+    begin = line.lstrip()
+    return begin[:1] in _LINES and begin.lstrip(_LINES + " ")[:1].isalpha()
+
+
+def _cells(line: str, delimiter: str) -> list[_Cell]:
+    """Return the cells between marks; those outside a line that begins and ends with one are none."""
+    found, start = [], 0
+    for end in [*(match.start() for match in re.finditer(f"[{delimiter}]", line)), len(line)]:
+        found.append(_Cell(_plain(line[start:end]), start, end))
+        start = end + 1
+    if found and not found[0].text:
+        found = found[1:]
+    return found[:-1] if found and not found[-1].text else found

@@ -1,0 +1,155 @@
+"""Tables that trainers print: a column's value is read by its name, or the trial says that a table was not read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.automl.readers.test_log_choice import curve, notices, read
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+THREE = {0: 0.71, 1: 0.72, 2: 0.73}
+RICH = """
+       Results
+┏━━━━━━━┳━━━━━━━━━━━━┳━━━━━━━━━┓
+┃ Epoch ┃ train_loss ┃ val_acc ┃
+┡━━━━━━━╇━━━━━━━━━━━━╇━━━━━━━━━┩
+│ 1     │ 0.5        │ 0.71    │
+│ 2     │ 0.4        │ 0.72    │
+│ 3     │ 0.3        │ 0.73    │
+└───────┴────────────┴─────────┘
+"""
+PRETTY = """
++-------+------------+---------+
+| Epoch | Train Loss | Val Acc |
++-------+------------+---------+
+|  1/3  |    0.5     |   0.71  |
+|  2/3  |    0.4     |   0.72  |
+|  3/3  |    0.3     |   0.73  |
++-------+------------+---------+
+"""
+SIMPLE = """
+  epoch    train_loss    val_acc    dur
+-------  ------------  ---------  -----
+      1        0.5000     0.7100   0.10
+      2        0.4000     0.7200   0.11
+      3        0.3000     0.7300   0.12
+"""
+# A mark stands in some rows only.
+SKORCH = """
+  epoch    train_loss    val_acc    cp     dur
+-------  ------------  ---------  ----  ------
+      1        0.5000     0.7100     +  0.1000
+      2        0.4000     0.7200        0.1100
+      3        0.3000     0.7300     +  0.1200
+"""
+FASTAI = """epoch     train_loss  valid_loss  val_acc   time
+0         0.500000    0.600000    0.710000  00:03
+1         0.400000    0.500000    0.720000  00:03
+2         0.300000    0.400000    0.730000  00:03
+"""
+GROWING = "".join(
+    f"| epoch | lr | val_acc |\n|---|---|---|\n| {n} | 1e-3 | 0.7{n} |\nsaved model {n}\n" for n in (1, 2, 3)
+)
+CSV = "epoch,train_loss,val_acc\n1,0.5,0.71\n2,0.4,0.72\n3,0.3,0.73\n"
+CLOSE = "epoch train_loss val_acc\n1 0.5 0.71\n2 0.4 0.72\n3 0.3 0.73\n"
+YOLO = "".join(
+    "      Epoch    GPU_mem   box_loss   cls_loss  Instances       Size\n"
+    f"\r        {n}/3      2.5G      1.2      2.3         12        640:  50%|█████     | 4/8 [00:01<00:01,  2.0it/s]"
+    f"\r        {n}/3      2.5G      1.2      2.3         12        640: 100%|██████████| 8/8 [00:03<00:00,  2.0it/s]\n"
+    "                 Class     Images  Instances          P          R      val_acc: 100%|██████████| 4/4\n"
+    f"                   all        128        929      0.641      0.537      0.7{n}\n"
+    "                person        128        254      0.764      0.616      0.1\n"
+    "                   dog         10          9      0.652      0.667      0.2\n"
+    for n in (1, 2, 3)
+)
+VERTICAL = """
+┏━━━━━━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━━━━━━━┓
+┃      Validate metric      ┃       DataLoader 0        ┃
+┡━━━━━━━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━━━━━━━━━━━━┩
+│          val_acc          │    0.7                    │
+│         val_loss          │    0.5                    │
+└───────────────────────────┴───────────────────────────┘
+"""
+PHASES = "| epoch | phase | acc |\n" + "".join(
+    f"| {n} | {phase} | {value}{n} |\n" for n in (1, 2, 3) for phase, value in (("train", "0.9"), ("val", "0.7"))
+)
+SPLITS = "| Metric | Train | Val |\n|---|---|---|\n| loss | 0.1 | 0.2 |\n| acc | 0.9 | 0.7 |\n"
+REPORT = """
+              precision    recall  val_acc   support
+
+     cat       0.67      0.80      0.73        50
+   macro avg   0.61      0.60      0.60       100
+"""
+UNREAD = "val_acc is the name of a column in a table of the log, of which no row was read"
+ALL_ANEW = "".join(
+    "| loss | val_acc |\n|---|---|\n" + "".join(f"| 0.{m} | 0.7{m} |\n" for m in range(1, n + 1)) for n in (1, 2, 3)
+)
+OTHER = "| lr | wd | size |\n| 1 | 2 | 3 |\n| 2 | 3 | 4 |\n"
+SUMMARY = "| Name | Type | Params |\n|---|---|---|\n| 0 | val_acc | Accuracy | 0 |\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "objective", "expected"),
+    [
+        (RICH, "val_acc", THREE),
+        (PRETTY, "val_acc", THREE),
+        (PRETTY, "val/acc", THREE),
+        (SIMPLE, "val_acc", THREE),
+        (SKORCH, "val_acc", THREE),
+        (FASTAI, "val_acc", THREE),
+        (FASTAI, "valid_loss", {0: 0.6, 1: 0.5, 2: 0.4}),
+        (GROWING, "val_acc", THREE),
+        (CSV, "val_acc", THREE),
+        (CSV.replace(",", "\t"), "val_acc", THREE),
+        (CLOSE, "val_acc", THREE),
+        (YOLO, "val_acc", THREE),
+        (VERTICAL, "val_acc", {None: 0.7}),
+        (SPLITS, "val_acc", {None: 0.7}),
+        (SPLITS, "acc", {None: 0.7}),
+        (ALL_ANEW, "val_acc", THREE),
+        (PRETTY + PRETTY, "val_acc", THREE),
+        (PRETTY.replace("+", "|") + OTHER, "val_acc", THREE),
+        (YOLO.replace("val_acc:", "mAP50-95):").replace(" P ", " Box(P "), "mAP50-95", THREE),
+        (PHASES, "acc", THREE),
+        (PHASES, "val_acc", THREE),
+        (RICH.replace("Epoch", "Round"), "val_acc", THREE),
+        (SUMMARY, "val_acc", {}),
+        ("| epoch | train_loss |\n| one | 0.5 |\n", "val_acc", {}),
+        (f"{SUMMARY}Epoch 1: val_acc: 0.7\n", "val_acc", {0: 0.7}),
+        ("Epoch 1 val_acc: 0.7\nThe val_acc of all  runs  so far\n1 2 3 4 5\n0.1  0.2  0.3\n", "val_acc", {0: 0.7}),
+        ("| val_acc_threshold | 0.5 |\n| best_val_acc | 0.9 |\n| epochs | 100 |\n", "val_acc", {}),
+    ],
+)
+def test_the_value_of_a_column_is_read_by_its_name(
+    tmp_path: Path, text: str, objective: str, expected: dict[int | None, float]
+) -> None:
+    found = read(tmp_path, text, objective)
+
+    assert (curve(found, objective), notices(found)) == (expected, [])
+    assert curve(read(tmp_path, text, objective, bytes_at_once=7), objective) == expected
+
+
+def test_the_training_loss_of_a_table_is_watched(tmp_path: Path) -> None:
+    found = read(tmp_path, RICH.replace("0.4 ", "nan "), "val_acc")
+
+    assert [(m.epoch, dict(m.nonfinite)) for m in found if m.nonfinite] == [(1, {"train_loss": "nan"})]
+
+
+@pytest.mark.parametrize(
+    ("text", "notice"),
+    [
+        ("epoch   val_acc   f1\n  one   two  three  four  1  2  3\n", UNREAD),
+        (REPORT, UNREAD),
+        ("| Metric | DataLoader 0 | DataLoader 1 |\n| val_acc | 0.7 | 0.6 |\n", "several values of it"),
+        ("| epoch | val_acc |\n| 1 | 91,2 |\n", "where it is written 91,2"),
+    ],
+)
+def test_a_table_that_is_not_read_is_said(tmp_path: Path, text: str, notice: str) -> None:
+    found = read(tmp_path, text, "val_acc")
+
+    assert curve(found, "val_acc") == {}
+    assert [notice in said for said in notices(found)] == [True]
