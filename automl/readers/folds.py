@@ -25,15 +25,18 @@ class Folds:
     Attributes:
         objective: Name of the metric.
         notices: Where to say what was left out.
+        is_back: The log has named an earlier epoch since the last report.
     """
 
     objective: str
     notices: Notices
+    is_back: bool = False
     _fold: int | None = None
     _first: int | None = None
     _of: int = 0
     _held: list[tuple[int, Report]] = field(default_factory=list)
     _latest: int = -1
+    _number: float | None = None
 
     def note(self, line: str) -> None:
         """Take over the fold that a line names."""
@@ -78,7 +81,9 @@ class Folds:
     def _note_restart(self, report: Report) -> None:
         if report.epoch is None:
             return
-        if report.epoch < self._latest:
+        is_again = self.is_back and report.epoch == self._latest and report.number != self._number
+        self.is_back, self._number = False, report.number
+        if report.epoch < self._latest or is_again:
             self.notices.say(
                 "restart",
                 f"the epochs of the log begin again, and the last {self.objective} of each epoch counts; print one "

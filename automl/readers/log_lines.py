@@ -74,6 +74,7 @@ _OF_REMARKS = (
 )
 _BEST_BELOW = re.compile(r"\bbest\b[^:]*:$", re.IGNORECASE)
 """The end of a line that says it of the next one, as LightGBM's: ``Early stopping, best iteration is:``."""
+_DIGIT = re.compile(r"\d")
 _ANY_LOSS = "loss"
 _ANY_OBJECTIVE = "kpi"
 """What some trainers print in place of the name of their metric."""
@@ -190,12 +191,15 @@ class LogReader:
         if "\x1b" in line:
             line = _COLOURS.sub("", line)
         small = line.lower()
-        if self._table.is_begun or self._table.word in small or "epoch" in small or line[:1] in BEGINS:
-            row = self._table.take(line, small)
-            line, small = (line, small) if row is line else (row, row.lower())
+        table, has_epoch = self._table, "epoch" in small
+        if table.is_begun or table.word in small or line[:1] in BEGINS or (has_epoch and not _DIGIT.search(line)):
+            line = table.take(line, small)
+            small = line.lower()
+            has_epoch = "epoch" in small
         # Most lines of a log have no parenthesis, and are no meter.
         line, batches = read_meter(line) if "(" in line else (line, None)
-        names_epoch, ready = self._note_epoch(line) if "epoch" in small else (False, [])
+        has_round = "round" in small or "cycle" in small or "outer" in small
+        names_epoch, ready = self._note_epoch(line, has_round=has_round) if has_epoch or has_round else (False, [])
         if "fold" in small:
             self._folds.note(line)
         if "execution status" in small and _FAILURE.search(line):
@@ -222,18 +226,23 @@ class LogReader:
         self._is_best_next = is_best_below or (self._is_best_next and mention is None)
         return ready
 
-    def _note_epoch(self, line: str) -> tuple[bool, list[Measurement]]:
+    def _note_epoch(self, line: str, *, has_round: bool) -> tuple[bool, list[Measurement]]:
         """Take over the epoch that a line names; return whether it does, and what the one before repeats."""
         before = self._epoch.current
-        if not self._epoch.note(line, lambda text: bool(metrics_in(text, (self.objective,)))):
+        if not self._epoch.note(line, self._has_objective, has_round=has_round):
             return False, []
         ready = self._repetitions(before) if self._epoch.current != before else []
+        if before is not None and not self._epoch.is_by_rounds:
+            self._folds.is_back |= (self._epoch.current or 0) < before
         if self._epoch.is_shifted:
             self._epoch.is_shifted = False
             ready = [replace(found, epoch=found.epoch - 1) for found in ready if found.epoch is not None]
             earlier = {epoch - 1: values for epoch, values in self._shiftable.items() if epoch is not None}
             ready = [*(self._measurement(values, epoch) for epoch, values in earlier.items()), *ready]
         return True, ready
+
+    def _has_objective(self, text: str) -> bool:
+        return bool(metrics_in(text, (self.objective,)))
 
     def _numbers_of(self, line: str) -> tuple[dict[str, float | str], Mention | None]:
         """Return the numbers on a line that count in any case, and the finite value of the objective."""

@@ -2,6 +2,9 @@
 
 A log that begins at ``Epoch 1`` counts from 1. One that begins at ``Epoch [6/8]``, as of a resumed training, is taken
 as counted from 0, until ``8/8`` proves that it is not.
+
+Where rounds have epochs of their own, as of each client of a federated training, the round is the epoch: those begin
+again in each.
 """
 
 from __future__ import annotations
@@ -23,7 +26,8 @@ _OTHER = re.compile(
     r"\b(?:best|load(?:ed|ing)|restored|pretrained|namespace|args|config)\b"
     r"|\b(?:per|since|max|maximum|total|num|prev|previous|last|old|next|until|till|at|every|from|after|before|checkpoint"
     r"|avg|average)[\s_]$"
-    r"|\b(?:s|sec|secs|seconds|ms|it|its|steps|samples|batches)/$",
+    r"|\b(?:s|sec|secs|seconds|ms|it|its|steps|samples|batches)/$"
+    r"|\b(?:inner|local|sub|mini)[\s-]$",
     re.IGNORECASE,
 )
 """Before it, the number is of another epoch, or of none: ``Best metric: 60.2 (epoch 0)``, ``steps per epoch: 9``."""
@@ -35,6 +39,10 @@ _HAS_ENDED = re.compile(r"\W{0,4}(?:done|finished|complete|completed|ended|took|
 """Around an epoch: it is that of the lines before, whose values are counted where nothing else names their epochs."""
 # Transformers writes a Python dict: how many epochs are done, with their fraction.
 _EPOCHS_DONE = re.compile(r"(?:'epoch'\s*:\s*'?(?=\d)|\"epoch\"\s*:\s*(?=\d{1,6}\.))(\d{1,6}(?:\.\d{1,12})?)")
+_ROUND = re.compile(
+    r"(?<![\w-])(?:round|cycle|outer[\s_-](?:loop|iteration|iter|step))\b\"?[\s:=#\[]{0,3}(\d{1,6})(?![.\d])",
+    re.IGNORECASE,
+)
 _NO_WORDS = re.compile(r"[\W\d_]+")
 _MOST_WORDINGS = 100
 
@@ -48,29 +56,54 @@ class NamedEpoch:
         current: The zero-based epoch; None before the first.
         is_shifted: The epochs that were named so far turned out to be counted from 1: each is one less. Whoever looks
             sets it to false.
+        is_by_rounds: The log has rounds with epochs inside, and the round is the epoch.
     """
 
     first: int | None = None
     current: int | None = None
     is_shifted: bool = False
+    is_by_rounds: bool = False
     # How lines number epochs, and how dicts do.
     _numbers: WholeOrDone = field(init=False)
     _dicts: WholeOrDone | None = None
     _written: str = ""
     _recognised: int | None = None
     _may_be_shifted: bool = False
+    # The round that was named last, and its numbers; and whether it came when epochs had been named.
+    _round: int | None = None
+    _rounds: WholeOrDone | None = None
+    _is_round_late: bool = False
     # What stood before the number of an epoch.
     _wordings: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._numbers = WholeOrDone(self.first or 0)
 
-    def note(self, line: str, has_objective: Callable[[str], bool]) -> bool:
-        """Take over the epoch that a line names; return whether it names one."""
+    def note(self, line: str, has_objective: Callable[[str], bool], *, has_round: bool) -> bool:
+        """Take over the epoch that a line names, which may name a round; return whether it names one."""
+        has_round = has_round and self._note_round(line, has_objective)
+        if self.is_by_rounds:
+            self.current = self._round
+            return has_round
         epoch = self._of(line, has_objective)
         if epoch is None:
             return False
+        if self._round is not None and (not self._is_round_late or (self.current is not None and epoch < self.current)):
+            self.is_by_rounds, epoch = True, self._round
         self.current = epoch
+        return True
+
+    def _note_round(self, line: str, has_objective: Callable[[str], bool]) -> bool:
+        match = _ROUND.search(line)
+        if match is None or not _is_of_these_lines(line, match, has_objective):
+            return False
+        epoch = _EPOCH.search(line)
+        if self._rounds is None:
+            if epoch is not None and epoch.start() < match.start():
+                return False
+            self._rounds = WholeOrDone(self.first if self.first is not None else int(int(match[1]) == 1))
+            self._is_round_late = self.current is not None
+        self._round = self._rounds.of(float(match[1]))
         return True
 
     def _of(self, line: str, has_objective: Callable[[str], bool]) -> int | None:
@@ -121,6 +154,12 @@ class NamedEpoch:
         for numbers in (self._numbers, self._dicts):
             if numbers is not None:
                 numbers.say(notices, "the log")
+        if self.is_by_rounds and self._is_round_late:
+            notices.say(
+                "rounds",
+                "the log has rounds whose epochs begin again, and names them behind their epochs: the round counts as "
+                "epoch, but for the first one; print the round before its epochs",
+            )
 
     @property
     def may_be_shifted(self) -> bool:

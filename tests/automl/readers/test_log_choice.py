@@ -235,3 +235,44 @@ def test_a_garbled_line_costs_little(tmp_path: Path, line: str) -> None:
     read(tmp_path, f"{line}\n" * 20, "val_acc")
 
     assert time.process_time() - started_s < 20.0
+
+
+def rounds(form: str) -> str:
+    return "".join(form.format(n=n, m=n - 1) for n in (1, 2, 3))
+
+
+INNER = "client 1 epoch 1/2 loss: 1\nclient 1 epoch 2/2 loss: 1\nclient 2 epoch 1/2 loss: 1\nclient 2 epoch 2/2\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "notice"),
+    [
+        (rounds("[ROUND {n}]\n" + INNER + "global acc: 0.7{n}\n"), THREE, ""),
+        (rounds("--- Round {m} ---\n" + INNER + "acc: 0.7{n}\n"), THREE, ""),
+        (
+            rounds("Round {n}, client 1, epoch 1/5 loss: 1\nRound {n}, client 1, epoch 2/5\nRound {n} acc: 0.7{n}\n"),
+            THREE,
+            "",
+        ),
+        (rounds("Round {n}/3 | epoch 1/2 | acc: 0.6\nRound {n}/3 | epoch 2/2 | acc: 0.7{n}\n"), THREE, ""),
+        (rounds("Cycle {n}/3 epoch 1/2 loss: 1\nCycle {n}/3 epoch 2/2 acc: 0.7{n}\n"), THREE, ""),
+        (rounds("Outer loop {n}/3\nepoch 1/2 loss: 1\nepoch 2/2 loss: 1\nacc: 0.7{n}\n"), THREE, ""),
+        (rounds("Round {n}: acc: 0.7{n}\n"), THREE, ""),
+        (rounds("Epoch {n}/3\nlocal epoch 1/2\ninner epoch 2/2\nacc: 0.7{n}\n"), THREE, ""),
+        (rounds("Epoch {n}/3 round 1/2 acc: 0.6\nEpoch {n}/3 round 2/2 acc: 0.7{n}\n"), THREE, ""),
+        (rounds("Epoch {n}/3\nround 1/2\nround 2/2\nacc: 0.7{n}\n"), THREE, ""),
+        (
+            "early stopping rounds: 3\nround(2)\nbackground 3\n" + rounds("Epoch {n}/3\nbest round 1\nacc: 0.7{n}\n"),
+            THREE,
+            "",
+        ),
+        (rounds("epoch 1/2\nepoch 2/2\nRound {n} acc: 0.7{n}\n"), {1: 0.72, 2: 0.73}, "names them behind their epochs"),
+        (rounds("Run {n}\nepoch 1/2\nepoch 2/2\nacc: 0.7{n}\n"), {1: 0.73}, "epochs of the log begin again"),
+    ],
+)
+def test_the_outer_one_of_two_counters_is_the_epoch(tmp_path: Path, text: str, expected: Curve, notice: str) -> None:
+    found = read(tmp_path, text, "acc")
+
+    assert curve(found, "acc") == expected
+    assert any(notice in said for said in notices(found)) if notice else not notices(found)
+    assert curve(read(tmp_path, text, "acc", bytes_at_once=7), "acc") == expected
