@@ -21,7 +21,7 @@ from automl.storage.working_folder import leave_deleted_folder
 from automl.study.events import FileAttached, HandedOver, ModelRegistered
 from automl.tracking.data_fingerprint import evaluation_data
 from automl.tracking.mlflow.folder import MlflowFolder
-from automl.tracking.mlflow.projection import STUDY_RUN
+from automl.tracking.mlflow.uploads import STUDY_RUN
 
 if TYPE_CHECKING:
     from automl.handoff.best import StudyBest

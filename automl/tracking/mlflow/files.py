@@ -24,8 +24,8 @@ from automl.storage.paths import PANELS
 from automl.storage.trainer_files import MOST_BYTES, open_made
 from automl.tracking.mlflow.failures import explain, is_refusal
 from automl.tracking.mlflow.folder import FailedUpload
-from automl.tracking.mlflow.projection import Upload, UploadKind
 from automl.tracking.mlflow.registry import register
+from automl.tracking.mlflow.uploads import Upload, UploadKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

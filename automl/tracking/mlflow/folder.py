@@ -48,7 +48,7 @@ from automl.storage.portable import made_portable
 from automl.storage.study_directory import read_record
 from automl.storage.study_document import study_document
 from automl.study.events import ActionEnded, Evaluated, FileAttached, ModelRegistered, StudyStarted
-from automl.tracking.mlflow.projection import STUDY_RUN, Upload
+from automl.tracking.mlflow.uploads import STUDY_RUN, Upload
 from automl.tracking.mlflow.uri import sqlite_file, without_password
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from automl.study.evaluation import RecordLocation
 from automl.study.events import Measured, StudyStarted, StudySuspended
 from automl.tracking.base import Tracker
 from automl.tracking.mlflow.folder import MlflowFolder
-from automl.tracking.mlflow.projection import STUDY_RUN
+from automl.tracking.mlflow.uploads import STUDY_RUN
 from automl.tracking.mlflow.uri import without_password
 from automl.tracking.mlflow.writer import BUSY_LIMIT_S, QUIET_ENVIRONMENT, URI_VARIABLE, sending_process
 

@@ -18,7 +18,8 @@ from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan
 from automl.storage.study_directory import read_evaluations
 from automl.study.evaluation import ActionStatus, Delta, Evaluation
-from automl.tracking.mlflow.projection import STUDY_RUN, Projection, UploadKind
+from automl.tracking.mlflow.projection import Projection
+from automl.tracking.mlflow.uploads import STUDY_RUN, UploadKind
 from tests.automl.handoff.depth_study import SPEC, write_depth_study
 from tests.scripted_launcher import Script, ScriptedLauncher, ScriptedWrite
 

@@ -15,7 +15,7 @@ from automl.preflight.findings import Finding, Level
 from automl.preflight.record import record_findings
 from automl.storage.paths import StudyPaths
 from automl.tracking.mlflow.folder import FailedUpload, MlflowFolder, UploadState
-from automl.tracking.mlflow.projection import Upload, UploadKind
+from automl.tracking.mlflow.uploads import Upload, UploadKind
 from automl.tracking.mlflow.uri import default_tracking_uri
 from tests.automl.preflight.test_software import closed_port
 from tests.automl.study.examples import study_started

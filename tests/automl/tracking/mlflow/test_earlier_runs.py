@@ -23,9 +23,10 @@ from automl.storage.plan_document import PlanDocument, describe_plan
 from automl.study.causes import Origin, OriginKind
 from automl.study.trial import EarlierPoint, Proposal
 from automl.tracking.mlflow.earlier_runs import RecordedStudies
-from automl.tracking.mlflow.projection import Projection, UploadKind
+from automl.tracking.mlflow.projection import Projection
 from automl.tracking.mlflow.rest import is_server
 from automl.tracking.mlflow.run_stores import Run
+from automl.tracking.mlflow.uploads import UploadKind
 from automl.transfer import why_not
 from automl.warm_start import with_earlier_points
 from tests.automl.study.examples import OBJECTIVE, make_plan

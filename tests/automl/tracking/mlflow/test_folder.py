@@ -18,8 +18,8 @@ from automl.storage.study_directory import write_record
 from automl.study.evaluation import RecordLocation
 from automl.study.events import TrialEnded
 from automl.tracking.mlflow.folder import MlflowFolder, UploadState, record_document
-from automl.tracking.mlflow.projection import Upload, UploadKind
 from automl.tracking.mlflow.tracker import sync
+from automl.tracking.mlflow.uploads import Upload, UploadKind
 from automl.tracking.mlflow.uri import default_tracking_uri, without_password
 from tests.automl.study.examples import study_started
 from tests.automl.tracking.mlflow.events import append, measured, trial_started

@@ -31,14 +31,9 @@ from automl.study.events import (
 )
 from automl.study.trial import TrialResult, TrialState
 from automl.tracking.mlflow.names import MAX_NAME_LENGTH
-from automl.tracking.mlflow.projection import (
-    MAX_TAG_LENGTH,
-    NOTE_TAG,
-    STUDY_RUN,
-    Projection,
-    Upload,
-    UploadKind,
-)
+from automl.tracking.mlflow.projection import Projection
+from automl.tracking.mlflow.study_run import NOTE_TAG
+from automl.tracking.mlflow.uploads import MAX_TAG_LENGTH, STUDY_RUN, Upload, UploadKind
 from tests.automl.study.examples import study_started
 from tests.automl.tracking.mlflow.events import ROOT, measured, trial_started
 from tests.automl.tracking.synthetic import OBJECTIVE, RESULTS, plan_of
