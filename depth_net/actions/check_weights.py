@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from depth_net.actions.check import Finding, Severity
+from depth_net.actions.findings import Finding, Severity
 from depth_net.config.choices import Encoder
 from depth_net.model.published_names import doubts_of_start
 

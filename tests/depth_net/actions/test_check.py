@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from depth_net.actions.check import Finding, Severity, inspect_data, require_usable_data
+from depth_net.actions.check import inspect_data, require_usable_data
+from depth_net.actions.findings import Finding, Severity
 from depth_net.config.dataset import AugmentationConfig, DatasetConfig, DataSource, SplitConfig
 from depth_net.config.experiment import ExperimentConfig
 from depth_net.config.model import ModelConfig
