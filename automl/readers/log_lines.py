@@ -55,7 +55,7 @@ _PROCESS = re.compile(r"\b(?:rank|process|worker)\W{0,2}\d", re.IGNORECASE)
 _FAILURE = re.compile(r"\bexecution status\W+fail", re.IGNORECASE)
 _REMARK = re.compile(
     r"(?<!new )\bbest\b(?!\.\w)|\b(?:final(?:ly)?|finished|loaded|loading|restored|restoring|early stopping|summary"
-    r"|overall|no improvement|not improve|ema|swa|class\W?\d{1,5})\b"
+    r"|overall|ema|swa|class\W?\d{1,5})\b"
 )
 """Before a value on a line that names no epoch: it is that of another one, of all, of a part or of averaged weights."""
 _OF_REMARKS = (
@@ -67,7 +67,6 @@ _OF_REMARKS = (
     "stopping",
     "summary",
     "overall",
-    "improve",
     "ema",
     "swa",
     "class",
@@ -361,7 +360,9 @@ class LogReader:
         if before is None or not is_known or report.is_bar or _PROCESS.search(report.line):
             return False
         line, line_before = without_times(report.line), without_times(before.line)
-        return (has_news or line != line_before) and without_numbers(line) == without_numbers(line_before)
+        if line == line_before and not has_news:
+            return False
+        return without_numbers(line) == without_numbers(line_before) or report.is_state_beside(before)
 
     def _measured(self, numbers: dict[str, float | str], line: str) -> list[Measurement]:
         fresh = {}

@@ -18,6 +18,12 @@ _LABEL = re.compile(
 """A number that is a name, and no counter."""
 _WITHOUT_DIGITS = dict.fromkeys(map(ord, "0123456789."))
 _AS_LETTERS = str.maketrans("0123456789", "abcdefghij")
+_LETTERS = re.compile(r"[^\W\d_]+")
+_STATE = re.compile(
+    r"new|best|better|worse|improve[ds]?|improvement|not?|did|from|to|unchanged|change|same|save|saved|saving|model|checkpoint"
+    r"|weights|result|up|down|higher|lower|(?:in|de)creased"
+)
+"""Words of a line that say how good a value is, or what follows from that: of another epoch they are others."""
 _UNITS = re.compile(r"\b(?:eta|ms|s|secs?|seconds|mins?|minutes|h|hours?|days?)\b", re.IGNORECASE)
 
 
@@ -50,9 +56,23 @@ class Report(NamedTuple):
         return words_of(self.line)
 
     @property
+    def _named_before(self) -> list[str]:
+        before = _UNITS.sub("", without_times(self.line[: self.start]))
+        return [word for text in words_of(before) for word in _LETTERS.findall(text.lower())]
+
+    @property
     def words_before(self) -> list[str]:
-        """The words before the value, without units of time."""
-        return words_of(_UNITS.sub("", without_times(self.line[: self.start])))
+        """The words before the value, without units of time, marks, and words for how good it is."""
+        return [word for word in self._named_before if _STATE.fullmatch(word) is None]
+
+    @property
+    def has_state(self) -> bool:
+        """Whether words before the value say how good it is."""
+        return any(map(_STATE.fullmatch, self._named_before))
+
+    def is_state_beside(self, other: Report) -> bool:
+        """Whether two lines say how good their values are, and have no other words that differ."""
+        return self.has_state and other.has_state and self.words_before == other.words_before
 
     def is_like(self, other: Report) -> bool:
         """Whether a line has the same words, but for numbers that are no part of a name."""

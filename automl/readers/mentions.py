@@ -21,9 +21,9 @@ _WORD_BEFORE = re.compile(r"[\w.@'-]{0,40}\W{0,2}$")
 _OTHER = re.compile(
     # Of other data, or of another kind: "Validation loss" is no loss. "valid_1's auc" is one.
     r"\b(?:validation|valid|val|dev|eval|test|training|train|ema|target|previous|prev|old|threshold"
-    r"|delta|change|min|max|lowest|highest|minimum|maximum|best_\w{1,20}) $"
+    r"|delta|(?<!no )change|over|beyond|than|min|max|lowest|highest|minimum|maximum|best_\w{1,20}) $"
     # Of the past: "best val_acc", "best so far (val_acc", "Best was epoch 2 with val_acc"; not "new best! val_acc".
-    r"|\b(?:best|record|last|running|initial|smoothed)"
+    r"|\b(?<!new )(?:best|record|last|running|initial|smoothed)"
     r"(?:[\s:(=|,-]{1,3}(?:so far|was|at|in|epoch|model|result|score|value|with|(?<=epoch )\d{1,6}))*[\s:(=|-]{0,3}$"
 )
 """Before a name: its value is of another metric, of a moment of the past, or of another kind."""

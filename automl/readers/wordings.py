@@ -99,6 +99,8 @@ class Wordings:
 
     def _without_epoch(self, report: Report) -> list[Report]:
         last = self._last
+        if last is not None and last.number == report.number and report.has_state and not last.has_state:
+            return []  # "acc: 0.7", then "New best acc: 0.7"
         is_of_another_kind = last is not None and last.split is not report.split
         if last is None or is_of_another_kind or report.begins_like(last) or _is_later(report, last):
             if self._waiting:
@@ -109,6 +111,7 @@ class Wordings:
             self._count += 1
             return [report]
         if any(report.begins_like(other) for other in self._others):
+            self._say_left_out()
             return []
         self._waiting.append(report)
         is_followed = any(report.begins_like(waiting) for waiting in self._waiting[:-1])

@@ -96,6 +96,26 @@ RIGHT = [
         THREE,
     ),
 ]
+STATES = [
+    ("Improved! ", "Not improved. "),
+    ("[saved] ", ""),
+    ("", "[saved] "),
+    ("New best ", ""),
+    ("", "No improvement, "),
+    ("Better result ", "Worse result "),
+    ("* ", ""),
+    ("\u2191 ", "\u2193 "),
+    ("Improved, ", "no change "),
+]
+FOUR = "{0}acc: 0.71\n{1}acc: 0.70\n{0}acc: 0.72\n{1}acc: 0.715\n"
+RIGHT += [(f"states {pair}", FOUR.format(*pair), {0: 0.71, 1: 0.7, 2: 0.72, 3: 0.715}) for pair in STATES]
+RIGHT += [
+    ("repeated as the best", "acc: 0.71\nNew best acc: 0.71\nacc: 0.72\nNew best acc: 0.72\nacc: 0.73\n", THREE),
+    ("repeated as no better", "acc: 0.71\nacc: 0.72\nNo improvement, acc: 0.72\nacc: 0.73\n", THREE),
+    ("equal", "Improved acc: 0.71\nNot improved acc: 0.71\nImproved acc: 0.73\n", {0: 0.71, 1: 0.71, 2: 0.73}),
+    ("no better in an epoch", "Epoch 1\nacc: 0.71\nEpoch 2\nNo improvement, acc: 0.72\nEpoch 3\nacc: 0.73\n", THREE),
+    ("no better than before", lines("acc: 0.7{n}\nNo improvement over acc: 0.9"), THREE),
+]
 
 
 @pytest.mark.parametrize(("text", "expected"), [row[1:] for row in RIGHT], ids=[row[0] for row in RIGHT])
@@ -123,6 +143,12 @@ SAID = [
         lines("Epoch {n} acc: 0.9{n}\nTest: acc: 0.7{n}"),
         THREE,
         "those of the test are those that count",
+    ),
+    (
+        "words that come again",
+        "warm acc: 0.1\nmain acc: 0.71\nmain acc: 0.72\nmain acc: 0.73\nwarm acc: 0.6\n",
+        {0: 0.1, 1: 0.71, 2: 0.72, 3: 0.73},
+        "other words than those that count",
     ),
     ("restart", f"Epoch 1/3 acc: 0.1\nEpoch 2/3 acc: 0.2\n{PLAIN}", THREE, "epochs of the log begin again"),
     ("folds", f"Fold 1\n{PLAIN}Fold 2\nEpoch 1/3 acc: 0.1\nMean acc: 0.2\n", THREE, "acc of fold 1 alone counts"),
