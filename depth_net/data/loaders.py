@@ -1,12 +1,4 @@
-"""Batches: which sample comes when, which samples share a batch, how many processes load.
-
-Only images of equal size share a batch: an encoder attends to padding, so that a prediction would depend on the other
-images of its batch.
-
-The order of a training epoch depends on the seed and the epoch only; call ``loader.sampler.set_epoch`` before each
-epoch (Lightning does). Keep ``use_distributed_sampler=False`` in Lightning: the sampler here already gives each rank
-its share.
-"""
+"""Batches and the processes that load them; `depth_net.data.sample_order` says which sample comes when."""
 
 from __future__ import annotations
 
@@ -20,24 +12,23 @@ import tempfile
 import threading
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 import cv2
 import torch
 from torch.distributed import is_initialized
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
-from depth_net.data.dataset import REPEATED, TINY_SET, DepthDataset, Sample, SampleKey
+from depth_net.data.dataset import TINY_SET, DepthDataset, Sample
+from depth_net.data.sample_order import ClosableSampler, EpochSampler, ShapeBatches, Share
 from depth_net.gpu_driver import is_driver, wait_for_driver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from multiprocessing.context import BaseContext
 
     from torch import Tensor
@@ -45,8 +36,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _PREFETCHED_BATCHES = 2
-_WINDOW = 4
-"""Batches among which images of equal size are looked for; a prediction waits for as many at most to keep the order."""
 _LONGEST_TEMPORARY = 107 - len("/pymp-12345678/listener-12345678")
 """Bytes of the temporary folder: a socket's path has 107, and multiprocessing appends the rest."""
 _OWN_GROUP = "depth_net.data.own_group"
@@ -68,118 +57,6 @@ class Batch(TypedDict):
     has_target: list[bool]
     row: list[int]
     """See `Sample`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """Which part of the samples this process loads."""
-
-    rank: int = 0
-    world_size: int = 1
-
-
-_KeyT_co = TypeVar("_KeyT_co", covariant=True)
-
-
-class _ClosableSampler(Sampler[_KeyT_co]):
-    """Can be iterated without giving anything, which starts loading processes."""
-
-    _is_closed = False
-
-    @contextmanager
-    def closed(self) -> Iterator[None]:
-        """Yield no sample inside the block."""
-        self._is_closed = True
-        try:
-            yield
-        finally:
-            self._is_closed = False
-
-
-class EpochSampler(_ClosableSampler[SampleKey]):
-    """Gives each rank its share of the training samples, as (epoch, row number), reshuffled in every epoch."""
-
-    def __init__(self, length: int, *, seed: int, share: Share) -> None:
-        self._length = length
-        self._seed = seed
-        self._share = share
-        self.epoch = 0
-        self._until, self._multiple = 0, 1
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch of the next iteration, from 0."""
-        self.epoch = epoch
-
-    def run_on(self, *, until: int, multiple: int) -> None:
-        """Let an iteration continue with the following epochs, so that loading does not restart between two of them.
-
-        Args:
-            until: The first epoch that is not given.
-            multiple: Of every epoch as many samples are given as whole batches of this size take.
-        """
-        self._until, self._multiple = until, multiple
-
-    @property
-    def runs_on(self) -> bool:
-        """Whether an iteration continues with the next epoch."""
-        return self._until > 0
-
-    def __len__(self) -> int:
-        return self._length // self._share.world_size
-
-    def __iter__(self) -> Iterator[SampleKey]:
-        if self._is_closed:
-            return iter(())
-        return chain.from_iterable(map(self._order, range(self.epoch, max(self._until, self.epoch + 1))))
-
-    def _order(self, epoch: int) -> list[SampleKey]:
-        generator = torch.Generator().manual_seed((self._seed * 1_000_003 + epoch) & 0x7FFF_FFFF_FFFF_FFFF)
-        indices = torch.randperm(self._length, generator=generator).tolist()
-        own = indices[self._share.rank :: self._share.world_size][: len(self) // self._multiple * self._multiple]
-        return [(epoch, index) for index in own]
-
-
-class ShapeBatches(_ClosableSampler[list[SampleKey]]):
-    """Gives each rank its share of the rows once, in batches of one image size, about in the order of the rows.
-
-    All ranks give the same number of batches, because in sharded training each batch is a step of all. A rank with
-    fewer repeats its last one under `REPEATED`.
-
-    Args:
-        length: Number of rows.
-        batch_size: Most rows of a batch.
-        share: Of this rank.
-        shape_of: Size of the resized image of a row; not called where every row is a batch.
-    """
-
-    def __init__(self, length: int, *, batch_size: int, share: Share, shape_of: Callable[[int], Hashable]) -> None:
-        shapes = [0] * length if batch_size == 1 else [shape_of(index) for index in range(length)]
-        plans = [
-            list(_group(range(rank, length, share.world_size), shapes, batch_size)) for rank in range(share.world_size)
-        ]
-        own = plans[share.rank]
-        missing = max(map(len, plans)) - len(own)
-        plan = [*((0, batch) for batch in own), *((REPEATED, batch) for batch in own[-1:] * missing)]
-        self._batches: list[list[SampleKey]] = [[(epoch, index) for index in batch] for epoch, batch in plan]
-
-    def __len__(self) -> int:
-        return len(self._batches)
-
-    def __iter__(self) -> Iterator[list[SampleKey]]:
-        return iter(() if self._is_closed else self._batches)
-
-
-def _group(rows: Sequence[int], shapes: Sequence[Hashable], batch_size: int) -> Iterator[list[int]]:
-    for window in _parts(rows, _WINDOW * batch_size):
-        by_shape: dict[Hashable, list[int]] = {}
-        for row in window:
-            by_shape.setdefault(shapes[row], []).append(row)
-        batches = [list(batch) for same in by_shape.values() for batch in _parts(same, batch_size)]
-        yield from sorted(batches)
-
-
-def _parts(rows: Sequence[int], size: int) -> Iterator[Sequence[int]]:
-    return (rows[start : start + size] for start in range(0, len(rows), size))
 
 
 def build_loader(  # noqa: PLR0913 - the keys of the spec, one to one
@@ -306,7 +183,7 @@ def collate(samples: Sequence[Sample], *, stack_targets: bool) -> Batch:
 def start_processes(loader: DataLoader[Batch]) -> None:
     """Start the loading processes of a loader now; they wait until the loader is iterated."""
     order = loader.sampler if isinstance(loader.sampler, EpochSampler) else loader.batch_sampler
-    if loader.num_workers and isinstance(order, _ClosableSampler):
+    if loader.num_workers and isinstance(order, ClosableSampler):
         with order.closed(), warnings.catch_warnings():
             # Python 3.12 warns about any thread; `can_fork` checks each of them.
             warnings.filterwarnings("ignore", message=".*multi-threaded", category=DeprecationWarning)

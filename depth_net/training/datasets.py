@@ -8,7 +8,8 @@ import torch
 from lightning.pytorch import LightningDataModule
 
 from depth_net.data.dataset import DepthDataset, dataset_of
-from depth_net.data.loaders import Share, build_loader, can_fork, pinning_for, start_processes, stop_processes
+from depth_net.data.loaders import build_loader, can_fork, pinning_for, start_processes, stop_processes
+from depth_net.data.sample_order import Share
 from depth_net.training.resumable_loader import ResumableLoader
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from depth_net.config.choices import Precision, Strategy, Switch
-from depth_net.data.loaders import Share
+from depth_net.data.sample_order import Share
 from depth_net.errors import SpecError
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from depth_net.data.loaders import EpochSampler
+from depth_net.data.sample_order import EpochSampler
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

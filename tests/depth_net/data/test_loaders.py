@@ -21,9 +21,6 @@ import torch
 from depth_net.config.dataset import DataSource
 from depth_net.data.dataset import REPEATED, DepthDataset, build_dataset
 from depth_net.data.loaders import (
-    EpochSampler,
-    ShapeBatches,
-    Share,
     build_loader,
     can_fork,
     choose_worker_count,
@@ -33,6 +30,7 @@ from depth_net.data.loaders import (
     stop_processes,
     use_threads,
 )
+from depth_net.data.sample_order import EpochSampler, ShapeBatches, Share
 from depth_net.model.family import ModelType
 from tests.depth_net.data.builders import MEAN, STD, write_depth_mm, write_nyu, write_picture
 

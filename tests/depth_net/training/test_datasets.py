@@ -7,7 +7,8 @@ import torch
 
 from depth_net.actions.train import build_model
 from depth_net.data.dataset import REPEATED, dataset_of
-from depth_net.data.loaders import Share, collate
+from depth_net.data.loaders import collate
+from depth_net.data.sample_order import Share
 from depth_net.errors import SpecError
 from depth_net.spec import load_spec
 from depth_net.task import DepthTask

@@ -10,7 +10,7 @@ from torch import nn
 
 from depth_net.config.choices import Precision, Strategy, Switch
 from depth_net.config.train import TrainConfig
-from depth_net.data.loaders import Share
+from depth_net.data.sample_order import Share
 from depth_net.errors import SpecError
 from depth_net.training.devices import (
     DevicePlan,

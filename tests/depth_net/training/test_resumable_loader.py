@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
-from depth_net.data.loaders import EpochSampler, Share
+from depth_net.data.sample_order import EpochSampler, Share
 from depth_net.training.resumable_loader import ResumableLoader
 
 if TYPE_CHECKING:
