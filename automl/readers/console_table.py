@@ -26,6 +26,10 @@ _BAR = re.compile(r":\s+\d{1,3}%.*")
 """Of a line that is a progress bar, too: ``mAP50-95: 100%|####| 4/4``."""
 _APART = re.compile(r"[^\s](?:[^\s]|\s(?=[^\s]))*")
 _TOKEN = re.compile(r"\S+")
+_STAMP = re.compile(
+    r"\[?(?:\d{4}-\d\d-\d\d[ T])?\d\d:\d\d:\d\d(?:[.,]\d{1,6})?\]?\s*(?:\[?(?:INFO|DEBUG|WARNING)\]?\s?[:|-]?\s)?"
+)
+"""What a logger puts before a line."""
 _MARKS = " :%*#↑↓✓\r\n"
 _NUMBER = re.compile(r"[-+]?(?:\d|\.\d|nan\b|inf\b)", re.IGNORECASE)
 _EPOCH_CELL = re.compile(r"\d{1,6}(?:\.\d+)?(?:\s?/\s?\d{1,6})?")
@@ -86,14 +90,15 @@ class ConsoleTable:
 
     def take(self, line: str, small: str) -> str:
         """Return a row as a line of names and numbers, and any other line as it is."""
-        if self.is_begun and (row := self._row(line)) is not None:
+        plain = _STAMP.sub("", line, count=1) if line[:1] == "[" or line[:1].isdigit() else line
+        if self.is_begun and (row := self._row(plain)) is not None:
             return row
         if self.word in small:
             if self._is_plain.search(small) is not None:
                 return line
-        elif ("epoch" not in small or _COLUMN.search(small) is None) and not _begins_lined(line):
+        elif ("epoch" not in small or _COLUMN.search(small) is None) and not _begins_lined(plain):
             return line
-        return self._begun(line) or line
+        return self._begun(plain) or line
 
     def end(self, *, has_objective: bool) -> None:
         """Say that a table was seen, and nothing of it read."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from automl.readers.notices import Notices
 
+_SHOWN = 4
 _RARELY = 50
 """More epochs than this are seldom between two evaluations."""
 
@@ -67,10 +68,13 @@ class EpochsOfSteps:
         first, stride = self._begin
         if not stride or self._is_apart:
             return
-        epochs = [f"{self.of(step)}" for step in self._steps]
+        shown = list(islice(self._steps, _SHOWN))
+        more = " and so on" if len(self._steps) > _SHOWN else ""
+        where = ", ".join(map(str, shown)) + more
+        epochs = ", ".join(str(self.of(step)) for step in shown) + more
         text = (
-            f"{self.objective} stands at steps {_shown(list(map(str, self._steps)))} of the event files, which counted "
-            f"as epochs {_shown(epochs)}, counted from 0; write a tag epoch with the number of the epoch beside it"
+            f"{self.objective} stands at steps {where} of the event files, which counted as epochs {epochs}, counted "
+            "from 0; write a tag epoch with the number of the epoch beside it"
         )
         is_beyond = self.max_epochs is not None and max(self._steps) > self.max_epochs
         if stride == 1 and is_beyond:
@@ -86,7 +90,3 @@ class EpochsOfSteps:
 
     def _may_be_epochs(self, step: int) -> bool:
         return self._begin[1] <= _RARELY if self.max_epochs is None else step <= self.max_epochs
-
-
-def _shown(numbers: list[str]) -> str:
-    return ", ".join(numbers) if len(numbers) <= 3 else f"{numbers[0]}, {numbers[1]}, ... {numbers[-1]}"  # noqa: PLR2004

@@ -1,8 +1,8 @@
 """Read metrics from the log of a trainer that writes no status file.
 
 A metric counts where its name, or an alias of it, is a whole word followed by ``=`` or ``:`` and a number, for the
-epoch that the log named last. Which of several values of the objective count is decided by `Folds`, `SplitChoice`,
-`BatchMeter`, `BarValues` and `Wordings`, in this order.
+epoch that the log named last; so does one of a row that `ConsoleTable` reads. Which of several values of the objective
+count is decided by `Folds`, `SplitChoice`, `BatchMeter`, `BarValues` and `Wordings`, in this order.
 
 Progress bars repeat the value of the epoch before, so an equal value counts for a later epoch only once that epoch is
 over and has brought no other one. Where the log names no epoch, it counts on a line like the one before that says

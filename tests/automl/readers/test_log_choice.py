@@ -118,14 +118,6 @@ RIGHT += [
 ]
 
 
-@pytest.mark.parametrize(("text", "expected"), [row[1:] for row in RIGHT], ids=[row[0] for row in RIGHT])
-def test_the_value_that_was_meant_counts_without_a_notice(tmp_path: Path, text: str, expected: Curve) -> None:
-    found = read(tmp_path, text, "acc")
-
-    assert (curve(found, "acc"), notices(found)) == (expected, [])
-    assert curve(read(tmp_path, text, "acc", bytes_at_once=7), "acc") == expected
-
-
 SAID = [
     ("ranks", lines("[rank0] acc: 0.7{n}\n[rank1] acc: 0.6{n}"), THREE, "other words than those that count"),
     ("data sets", lines("ade20k acc: 0.7{n}\ncoco acc: 0.6{n}"), THREE, "other words than those that count"),
@@ -164,13 +156,46 @@ SAID = [
 ]
 
 
-@pytest.mark.parametrize(("text", "expected", "notice"), [row[1:] for row in SAID], ids=[row[0] for row in SAID])
-def test_what_cannot_be_distinguished_is_said_once(tmp_path: Path, text: str, expected: Curve, notice: str) -> None:
-    found = read(tmp_path, text, "acc")
-    (said,) = notices(found)
+def rounds(form: str) -> str:
+    return "".join(form.format(n=n, m=n - 1) for n in (1, 2, 3))
 
-    assert notice in said
+
+INNER = "client 1 epoch 1/2 loss: 1\nclient 1 epoch 2/2 loss: 1\nclient 2 epoch 1/2 loss: 1\nclient 2 epoch 2/2\n"
+ROUNDS = [
+    (rounds("[ROUND {n}]\n" + INNER + "global acc: 0.7{n}\n"), THREE, ""),
+    (rounds("--- Round {m} ---\n" + INNER + "acc: 0.7{n}\n"), THREE, ""),
+    (
+        rounds("Round {n}, client 1, epoch 1/5 loss: 1\nRound {n}, client 1, epoch 2/5\nRound {n} acc: 0.7{n}\n"),
+        THREE,
+        "",
+    ),
+    (rounds("Round {n}/3 | epoch 1/2 | acc: 0.6\nRound {n}/3 | epoch 2/2 | acc: 0.7{n}\n"), THREE, ""),
+    (rounds("Cycle {n}/3 epoch 1/2 loss: 1\nCycle {n}/3 epoch 2/2 acc: 0.7{n}\n"), THREE, ""),
+    (rounds("Outer loop {n}/3\nepoch 1/2 loss: 1\nepoch 2/2 loss: 1\nacc: 0.7{n}\n"), THREE, ""),
+    (rounds("Round {n}: acc: 0.7{n}\n"), THREE, ""),
+    (rounds("Epoch {n}/3\nlocal epoch 1/2\ninner epoch 2/2\nacc: 0.7{n}\n"), THREE, ""),
+    (rounds("Epoch {n}/3 round 1/2 acc: 0.6\nEpoch {n}/3 round 2/2 acc: 0.7{n}\n"), THREE, ""),
+    (rounds("Epoch {n}/3\nround 1/2\nround 2/2\nacc: 0.7{n}\n"), THREE, ""),
+    (
+        "early stopping rounds: 3\nround(2)\nbackground 3\n" + rounds("Epoch {n}/3\nbest round 1\nacc: 0.7{n}\n"),
+        THREE,
+        "",
+    ),
+    (rounds("epoch 1/2\nepoch 2/2\nRound {n} acc: 0.7{n}\n"), {1: 0.72, 2: 0.73}, "names them behind their epochs"),
+    (rounds("Run {n}\nepoch 1/2\nepoch 2/2\nRun {n} acc: 0.7{n}\n"), {1: 0.73}, "epochs of the log begin again"),
+]
+CASES = [*((*row, "") for row in RIGHT), *SAID, *((f"rounds {number}", *row) for number, row in enumerate(ROUNDS))]
+
+
+@pytest.mark.parametrize(("text", "expected", "notice"), [row[1:] for row in CASES], ids=[row[0] for row in CASES])
+def test_the_value_that_was_meant_counts_and_what_cannot_be_distinguished_is_said_once(
+    tmp_path: Path, text: str, expected: Curve, notice: str
+) -> None:
+    found = read(tmp_path, text, "acc")
+
     assert curve(found, "acc") == expected
+    assert [notice in said for said in notices(found)] == ([True] if notice else [])
+    assert curve(read(tmp_path, text, "acc", bytes_at_once=7), "acc") == expected
 
 
 @pytest.mark.parametrize(
@@ -261,44 +286,3 @@ def test_a_garbled_line_costs_little(tmp_path: Path, line: str) -> None:
     read(tmp_path, f"{line}\n" * 20, "val_acc")
 
     assert time.process_time() - started_s < 20.0
-
-
-def rounds(form: str) -> str:
-    return "".join(form.format(n=n, m=n - 1) for n in (1, 2, 3))
-
-
-INNER = "client 1 epoch 1/2 loss: 1\nclient 1 epoch 2/2 loss: 1\nclient 2 epoch 1/2 loss: 1\nclient 2 epoch 2/2\n"
-
-
-@pytest.mark.parametrize(
-    ("text", "expected", "notice"),
-    [
-        (rounds("[ROUND {n}]\n" + INNER + "global acc: 0.7{n}\n"), THREE, ""),
-        (rounds("--- Round {m} ---\n" + INNER + "acc: 0.7{n}\n"), THREE, ""),
-        (
-            rounds("Round {n}, client 1, epoch 1/5 loss: 1\nRound {n}, client 1, epoch 2/5\nRound {n} acc: 0.7{n}\n"),
-            THREE,
-            "",
-        ),
-        (rounds("Round {n}/3 | epoch 1/2 | acc: 0.6\nRound {n}/3 | epoch 2/2 | acc: 0.7{n}\n"), THREE, ""),
-        (rounds("Cycle {n}/3 epoch 1/2 loss: 1\nCycle {n}/3 epoch 2/2 acc: 0.7{n}\n"), THREE, ""),
-        (rounds("Outer loop {n}/3\nepoch 1/2 loss: 1\nepoch 2/2 loss: 1\nacc: 0.7{n}\n"), THREE, ""),
-        (rounds("Round {n}: acc: 0.7{n}\n"), THREE, ""),
-        (rounds("Epoch {n}/3\nlocal epoch 1/2\ninner epoch 2/2\nacc: 0.7{n}\n"), THREE, ""),
-        (rounds("Epoch {n}/3 round 1/2 acc: 0.6\nEpoch {n}/3 round 2/2 acc: 0.7{n}\n"), THREE, ""),
-        (rounds("Epoch {n}/3\nround 1/2\nround 2/2\nacc: 0.7{n}\n"), THREE, ""),
-        (
-            "early stopping rounds: 3\nround(2)\nbackground 3\n" + rounds("Epoch {n}/3\nbest round 1\nacc: 0.7{n}\n"),
-            THREE,
-            "",
-        ),
-        (rounds("epoch 1/2\nepoch 2/2\nRound {n} acc: 0.7{n}\n"), {1: 0.72, 2: 0.73}, "names them behind their epochs"),
-        (rounds("Run {n}\nepoch 1/2\nepoch 2/2\nacc: 0.7{n}\n"), {1: 0.73}, "epochs of the log begin again"),
-    ],
-)
-def test_the_outer_one_of_two_counters_is_the_epoch(tmp_path: Path, text: str, expected: Curve, notice: str) -> None:
-    found = read(tmp_path, text, "acc")
-
-    assert curve(found, "acc") == expected
-    assert any(notice in said for said in notices(found)) if notice else not notices(found)
-    assert curve(read(tmp_path, text, "acc", bytes_at_once=7), "acc") == expected

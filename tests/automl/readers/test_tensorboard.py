@@ -330,7 +330,7 @@ def test_a_loss_that_was_lost_is_not_overwritten_at_its_step(tmp_path: Path, obj
             [0] * 4,
             20,
             [0, 1, 2, 3],
-            "at steps 5, 10, ... 20 of the event files, which counted as epochs 0, 1, ... 3",
+            "at steps 5, 10, 15, 20 of the event files, which counted as epochs 0, 1, 2, 3",
         ),
         # The last evaluation, and one within an epoch.
         ([100, 200, 300, 350], [0] * 4, None, [0, 1, 2, 3], ""),
