@@ -15,6 +15,7 @@ import click
 from automl.cli.options import AbsolutePath, print_json, results_root, study_argument, wrong_argument
 from automl.cli.request_options import build_request, job_options
 from automl.errors import InterruptedStudyError, LaunchError, StudyFailedError
+from automl.request.counts import MOST_NODES, MOST_PER_NODE
 from automl.request.location import make_private
 from automl.shown_command import shown
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from automl.cluster.job import StudyJob
 
 _SUBMIT_LIMIT_S = 60
+_GPUS_PER_NODE = click.option(
+    "--gpus-per-node", type=click.IntRange(0, MOST_PER_NODE), default=0, show_default=True, metavar="G", help="GPUs."
+)
 _NOT_CHECKED = "not checked against Kubernetes' schemas: pip install 'automl-vision[k8s]', or kubectl apply --dry-run"
 
 
@@ -44,9 +48,11 @@ def _walltime(text: str) -> str:
 
 @_cluster.command("slurm")
 @job_options
-@click.option("--nodes", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Nodes.")
-@click.option("--gpus-per-node", type=click.IntRange(min=0), default=0, show_default=True, metavar="G", help="GPUs.")
-@click.option("--cpus-per-node", type=click.IntRange(min=1), metavar="C", help="CPUs of each node [whole nodes].")
+@click.option("--nodes", type=click.IntRange(1, MOST_NODES), default=1, show_default=True, metavar="N", help="Nodes.")
+@_GPUS_PER_NODE
+@click.option(
+    "--cpus-per-node", type=click.IntRange(1, MOST_PER_NODE), metavar="C", help="CPUs of each node [whole nodes]."
+)
 @click.option(
     "--time", "walltime", type=_walltime, metavar="TIME", help="Of each start of the job, e.g. 4h; see above."
 )
@@ -87,9 +93,13 @@ def _slurm(*, submit: bool, output: Path | None, as_json: bool, **options: Any) 
 @job_options
 @click.option("--name", metavar="NAME", help="Of the job and of the study's folder [the study's name].")
 @click.option("--container", "pod_image", required=True, metavar="IMAGE", help="Of every pod, with automl in it.")
-@click.option("--nodes", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Worker pods.")
-@click.option("--gpus-per-node", type=click.IntRange(min=0), default=0, show_default=True, metavar="G", help="GPUs.")
-@click.option("--cpus-per-node", type=click.IntRange(min=1), default=8, show_default=True, metavar="C", help="CPUs.")
+@click.option(
+    "--nodes", type=click.IntRange(1, MOST_NODES), default=1, show_default=True, metavar="N", help="Worker pods."
+)
+@_GPUS_PER_NODE
+@click.option(
+    "--cpus-per-node", type=click.IntRange(1, MOST_PER_NODE), default=8, show_default=True, metavar="C", help="CPUs."
+)
 @click.option("--memory-per-node", default="32Gi", show_default=True, metavar="SIZE", help="Memory.")
 @click.option("--shm", default="16Gi", show_default=True, metavar="SIZE", help="Shared memory, part of the memory.")
 @click.option("--volume-claim", "claim", default="automl", show_default=True, metavar="NAME", help="Shared volume.")
@@ -161,7 +171,7 @@ def _study_text(options: dict[str, Any]) -> str | None:
 
 @_cluster.command("wait")
 @click.option("--ray-address", required=True, metavar="ADDRESS", help="The cluster.")
-@click.option("--nodes", type=click.IntRange(min=1), required=True, metavar="N", help="How many.")
+@click.option("--nodes", type=click.IntRange(1, MOST_NODES), required=True, metavar="N", help="How many.")
 def _wait(ray_address: str, nodes: int) -> None:
     """Return once a Ray cluster has so many nodes; the jobs of `automl cluster` call it."""
     from automl.executor.ray.cluster import wait_for_nodes

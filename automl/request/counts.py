@@ -14,6 +14,8 @@ from automl.errors import Problem
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+MOST_NODES, MOST_PER_NODE = 10_000, 10_000
+"""Machines of a job of a cluster, and GPUs or CPUs of each."""
 MOST: Mapping[str, int] = {
     **dict.fromkeys(("trials", "patience_trials"), 1_000_000),
     **dict.fromkeys(("replicates", "replicate_seeds"), 1_000),

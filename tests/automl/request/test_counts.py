@@ -58,6 +58,14 @@ def test_options_and_readings_of_a_language_model_have_the_same_limits() -> None
     }
 
 
+def test_every_count_of_a_cluster_has_a_limit() -> None:
+    names = ("nodes", "gpus_per_node", "cpus_per_node")
+    found = [(name, kind.max) for name, kind in ranges(cli) if name in names]
+
+    assert {name for name, _ in found} == set(names)
+    assert {most for _, most in found} == {10_000}
+
+
 @pytest.mark.parametrize("option", ["--trials", "--patience", "--jobs", "--replicates", "--seed", "--gpus-per-trial"])
 def test_an_option_beyond_its_limit_is_one_sentence(option: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command_line(["plan", "toy/quick", option, "1" + 400 * "0"]) == 2
