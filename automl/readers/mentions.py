@@ -61,11 +61,11 @@ def mentions_in(line: str, names: tuple[str, ...]) -> Iterator[Mention]:
     line = line if len(line) == len(lowered) else lowered  # some letters have two in lower case
     for match in BEHIND_NAME.finditer(line):
         start = match.start()
-        spellings = by_end.get(small[start - 1 : start])
-        if spellings is None or BAR_BEHIND.match(line, match.end()):
-            continue
+        spellings = by_end.get(small[start - 1 : start], ())
         for spelling, name, rank in spellings:
             if small.endswith(spelling, 0, start) and _is_whole(line, start - len(spelling)):
+                if BAR_BEHIND.match(line, match.end()):
+                    continue
                 text, number = number_at(line, match)
                 yield Mention(name, rank, text, number, start - len(spelling), start, match.end())
 

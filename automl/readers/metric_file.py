@@ -18,6 +18,7 @@ from automl.readers.epochs import WholeOrDone
 from automl.readers.growing_file import GrowingFile
 from automl.readers.metric_format import MetricFormat
 from automl.readers.metric_rows import Row, Table, headed, rows_of, rows_of_text
+from automl.readers.names import find_name
 from automl.readers.notices import Notices
 from automl.readers.row_choice import RowChoice
 from automl.readers.status_file import loaded, number_of
@@ -175,6 +176,8 @@ class MetricFileReader:
         table, begun = self._table, self._table.begun
         found = table.read(is_over=is_over)
         table.numbers.say(self._notices, self.name)
+        if table.table is not None and (name := find_name(table.table.doubled, self.objective)) is not None:
+            self._notices.say("columns", f"{name} is the name of several columns of {self.name}: none of them was read")
         if table.begun != begun:
             self._counted.clear()
         return self._fresh(found)

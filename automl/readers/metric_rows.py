@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeGuard
 
 from automl.readers.filtered_loss import hidden_losses
@@ -117,9 +117,11 @@ class Table:
 
     Attributes:
         header: The line with the names of columns; of JSON the first line. A line ``sep=;`` may stand before it.
+        doubled: Names of several columns: which of them is meant is not known, and none is read.
     """
 
     header: str
+    doubled: set[str] = field(default_factory=set)
 
     def entries(self, lines: list[str]) -> list[JsonValue]:
         """Return the objects of lines; a line with the names of columns begins other columns."""
@@ -151,6 +153,11 @@ class Table:
         if not lines:
             return []
         header, delimiter = self.header.rpartition("\n")[2].lstrip(_BOM), self._delimiter
+        names = next(csv.reader([header], skipinitialspace=True, delimiter=delimiter), [])
+        if len({*names}) < len(names):
+            again = {name for name in names if name and names.count(name) > 1}
+            self.doubled |= {name.strip() for name in again}
+            header = delimiter.join("" if name in again else '"{}"'.format(name.replace('"', '""')) for name in names)
         rows = csv.DictReader([header, *lines], skipinitialspace=True, restkey="", delimiter=delimiter)
         has_comma = delimiter != ","
         return [

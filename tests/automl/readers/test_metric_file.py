@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         ("# run 1\n#\nepoch,m\n0,70%\n", [(0, {"m": 70.0})]),
         ("# epoch,m\n0,1\n1,2\n", [(0, {"m": 1.0}), (1, {"m": 2.0})]),
         ("epoch,m\n0,1\nepoch,n,m\n1,2,3\n", [(0, {"m": 1.0}), (1, {"n": 2.0, "m": 3.0})]),
+        ("epoch,m,n,n,,\n0,1,2,3,4,5\n", [(0, {"m": 1.0})]),
         ("epoch,metric,value\n0,m,1\n0,n,2\n", [(0, {"m": 1.0}), (0, {"n": 2.0})]),
     ],
 )
@@ -188,6 +189,7 @@ def test_of_rows_of_one_epoch_those_count_that_the_name_or_validation_says(
             {0: 0.3, 1: 0.2},
             "several rows of epoch 0 of m.csv, and the last of them counts",
         ),
+        ("epoch,acc,loss,acc\n0,0.9,1,0.1\n", {}, "acc is the name of several columns of m.csv: none of them was read"),
         ("acc was 0.5\n", {}, "nothing was read of m.csv, which begins with 'acc was 0.5': expected are JSON"),
     ],
 )
