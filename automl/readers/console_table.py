@@ -31,6 +31,7 @@ _STAMP = re.compile(
 )
 """What a logger puts before a line."""
 _MARKS = " :%*#↑↓✓\r\n"
+_PERCENT = re.compile(r"\s?[(\[]%[)\]]$")
 _NUMBER = re.compile(r"[-+]?(?:\d|\.\d|nan\b|inf\b)", re.IGNORECASE)
 _EPOCH_CELL = re.compile(r"\d{1,6}(?:\.\d+)?(?:\s?/\s?\d{1,6})?")
 _EPOCHS = frozenset({"epoch", "epochs", "ep"})
@@ -202,7 +203,7 @@ class ConsoleTable:
 
 def _plain(text: str) -> str:
     """Return a cell without marks: of ``Box(P  R  mAP50)``, whose parentheses span columns, the last name is mAP50."""
-    text = text.strip(_MARKS)
+    text = _PERCENT.sub("", text.strip(" \r\n")).strip(_MARKS)
     return text.rstrip(")") if "(" not in text else text
 
 

@@ -64,6 +64,12 @@ class Wordings:
         """Return what waits, if it is more than a summary of what has counted."""
         waiting, self._waiting = self._waiting, []
         if self._count < _FEW:
+            if waiting:
+                self.notices.say(
+                    "each",
+                    f"{self.objective} stands in lines of the log with other words in each, and every one counts as an "
+                    "epoch; give it another name in the others",
+                )
             return waiting
         if waiting:
             self._say_left_out()

@@ -137,6 +137,12 @@ SAID = [
         "those of the test are those that count",
     ),
     (
+        "models",
+        "small acc: 0.71\nlarge acc: 0.72\nours acc: 0.73\n",
+        THREE,
+        "other words in each, and every one counts",
+    ),
+    (
         "words that come again",
         "warm acc: 0.1\nmain acc: 0.71\nmain acc: 0.72\nmain acc: 0.73\nwarm acc: 0.6\n",
         {0: 0.1, 1: 0.71, 2: 0.72, 3: 0.73},
