@@ -14,22 +14,32 @@ from __future__ import annotations
 import contextlib
 import functools
 import html
+import logging
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from automl.errors import ConfigurationError, InterruptedStudyError, Problem, counted
-from automl.function_program import can_continue, defaults_of, function_command, function_name, function_problems
+from automl.function_file import load_apart, require_no_loading, write_function
+from automl.function_program import (
+    can_continue,
+    defaults_of,
+    function_command,
+    function_name,
+    function_problems,
+    unused_defaults,
+)
 from automl.python_call import at_arguments, document_of
 from automl.regular_file import followed
 from automl.request.counts import MOST, is_count
-from automl.request.location import RunLocation, next_study_directory
+from automl.request.location import RunLocation
 from automl.request.study_request import load_study_request, read_objective, request_of_document
 from automl.storage.study_directory import read_study
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     import pandas as pd
@@ -43,6 +53,7 @@ Values: TypeAlias = "str | tuple[float, float] | list[Any] | Mapping[str, object
 """A range: two numbers, ``(1e-5, 0.1)``, or text, ``1e-5..1e-1 log``; a list of options; or a mapping with ``range`` or
 ``options``, ``scale``, ``elastic`` and ``when``, as in a study file."""
 _SHOWN_TRIALS = 10
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,19 +166,17 @@ class Study:
         Raises:
             AutomlError: what `automl run` would print; the directory is kept.
         """
+        require_no_loading()
         with _interruptible():
             trackers = _progress(is_shown=is_shown)
-            from automl.run import make_plan, run_plan  # noqa: PLC0415 - ray, optuna, mlflow
+            from automl.run import make_directory, make_plan, run_in  # noqa: PLC0415 - ray, optuna, mlflow
 
             request, place = self._asked(trials), self._place()
             with self._at_arguments():
                 plan = make_plan(request, place)
-            directory = next_study_directory(self._results, plan.name)
-            place = RunLocation(results=place.results, tracking_uri=place.tracking_uri, directory=directory)
-            try:
-                run_plan(request, plan, place, extra_trackers=trackers)
-            finally:
-                self._directory = directory if directory.is_dir() else self._directory
+            directory = make_directory(request, plan, place)
+            self._directory = directory.root
+            run_in(directory, request, plan, place, extra_trackers=trackers)
         return self
 
     def resume(self, trials: int | None = None, *, is_shown: bool = True) -> Study:
@@ -285,9 +294,13 @@ def tune(
     """Search the arguments of a Python function; each trial calls it in a process of its own.
 
     The function reports by `automl.report` while it runs, or returns a metric: a number, which is the objective, or a
-    mapping of metrics. Where it has an argument ``checkpoint``, it may continue: a trial that was cut off is given the
-    last checkpoint that it has reported, and None at first. Functions and classes of a notebook or script travel with
-    it. After an interrupt, ``automl.load("results/train").resume()`` continues the study.
+    mapping of metrics. Of a metric that it has reported, what it returns adds nothing; nothing else that it or a
+    library prints or writes is read. Where it has an argument ``checkpoint``, it may continue: a trial that was cut off
+    is given the last checkpoint that it has reported; before, the argument has its default, and None without one.
+
+    Functions and classes of a notebook or script travel with it; modules are found as the caller finds them. It is
+    loaded once in a new process, and not called, before the study starts. After an interrupt,
+    ``automl.load("results/train").resume()`` continues the study.
 
     Args:
         function: Its defaults are trial 0.
@@ -300,27 +313,38 @@ def tune(
         settings: Further keys of a study file.
 
     Raises:
-        ConfigurationError: an argument has no value, or is none of the function's; or the function cannot be sent.
+        ConfigurationError: an argument has no value, or is none of the function's; or no other process can have the
+            function.
         AutomlError: what `automl run` would print.
     """
-    if not search:
-        expected, fix = "an argument and its values", 'write e.g. {"lr": (1e-5, 0.1)}'
-        raise _unusable("search", "nothing to search", expected, fix)
-    folder = Path(results).expanduser().absolute()
+    given: object = search
+    if not isinstance(given, Mapping) or not given:
+        found = f"{given!r:.80}" if given else "nothing to search"
+        expected, fix = "a mapping of arguments to their values", 'write e.g. {"lr": (1e-5, 0.1)}'
+        raise _unusable("search", found, expected, fix)
+    require_no_loading()
+    folder, own_name = Path(results).expanduser().absolute(), function_name(function)
     metric = _metric_of(objective)
-    if problems := function_problems(function, [*search, *settings.get("set", {})]):
+    if problems := function_problems(function, [*search, *(settings.get("set") or {})]):
         raise ConfigurationError.from_problems(problems, subject="the call")
     study = Study(
-        program=f"{function_command(function, metric, folder)} {{config_path}}",
+        program=function_command(),
         search=search,
         objective=objective,
         report={"resume": "--checkpoint {checkpoint}", "first_epoch": 0} if can_continue(function) else None,
-        name=name or function_name(function),
+        name=name or own_name,
         results=folder,
         **settings,
     )
-    own = {"defaults": defaults_of(function), "name": function_name(function)}  # no keys of a study file
-    study._request = study._asked(None).with_settings(program={**(study._asked(None).program or {}), **own})
+    for sentence in unused_defaults(function, search):
+        logger.warning("%s: %s", own_name, sentence)
+    file = write_function(function, own_name, metric, folder)
+    request = study._asked(None)
+    own = {"defaults": defaults_of(function, search), "name": own_name, "file": str(file)}  # no keys of a study file
+    study._request = request.with_settings(program={**(request.program or {}), **own})
+    with _interruptible(), load_apart(file, own_name) as require_loaded:
+        _import_early()
+        require_loaded()
     return study.run(trials, is_shown=is_shown)
 
 
@@ -329,6 +353,12 @@ def _counted(trials: object) -> int:
         expected = f"a whole number from 1 to {MOST['trials']:,}"
         raise _unusable("trials", repr(trials), expected, "say how many to run")
     return trials
+
+
+def _import_early() -> None:
+    """Import what each study needs, while a function is loaded elsewhere."""
+    import automl.executor.ray.study  # noqa: PLC0415 - ray
+    import automl.run  # noqa: F401, PLC0415 - optuna, mlflow
 
 
 def _metric_of(objective: str) -> str:
@@ -341,7 +371,7 @@ def _metric_of(objective: str) -> str:
 
 @contextlib.contextmanager
 def _interruptible() -> Iterator[None]:
-    """Raise an interrupt before the first trial as one of a study; later ones are `run_plan`'s."""
+    """Raise an interrupt before the first trial as one of a study; later ones are `run_in`'s."""
     try:
         yield
     except KeyboardInterrupt as error:

@@ -11,12 +11,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, SupportsFloat
 
-from automl.regular_file import open_to_append
+from automl.regular_file import open_to_append, read_regular_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _TRIAL_DIR = "AUTOML_TRIAL_DIR"
+_STATUS = "status.json"
 _RANKS = ("RANK", "SLURM_PROCID", "LOCAL_RANK")
 
 
@@ -52,7 +53,7 @@ def report(
     if checkpoint is not None:
         _note_checkpoint(Path(folder), Path(checkpoint), epoch)
     line = {"epoch": epoch, "step": step, "kpi": values}
-    _append(Path(folder) / "status.json", {key: value for key, value in line.items() if value is not None})
+    _append(Path(folder) / _STATUS, {key: value for key, value in line.items() if value is not None})
 
 
 def should_stop() -> bool:
@@ -64,6 +65,23 @@ def should_stop() -> bool:
 def is_in_study() -> bool:
     """Return whether a study runs this process."""
     return bool(os.environ.get(_TRIAL_DIR))
+
+
+def has_reported(name: str) -> bool:
+    """Return whether this process, or one that it has started, has reported a metric."""
+    folder = os.environ.get(_TRIAL_DIR)
+    if not folder or not Path(folder, _STATUS).is_file():
+        return False
+    lines = read_regular_file(Path(folder, _STATUS)).decode(errors="replace").splitlines()
+    return any(json.dumps(name) in line and name in _metrics_of(line) for line in lines)
+
+
+def _metrics_of(line: str) -> Mapping[str, float]:
+    try:
+        document = json.loads(line)
+    except ValueError:  # half a line, of a process that was killed
+        return {}
+    return document.get("kpi") or {} if isinstance(document, dict) else {}
 
 
 def _number(name: str, value: SupportsFloat) -> float:

@@ -104,16 +104,22 @@ def run_plan(
     is_smoked: bool = False,
     extra_trackers: Sequence[Tracker] = (),
 ) -> Path:
-    """Check that a plan can succeed, prepare data, run it in a new study directory, and return that directory.
+    """Run a plan in a new study directory and return that; see `make_directory`, and `run_in` for what it raises."""
+    directory = make_directory(request, plan, place, is_checked=is_checked, is_smoked=is_smoked)
+    return run_in(directory, request, plan, place, extra_trackers=extra_trackers)
+
+
+def make_directory(
+    request: StudyRequest, plan: StudyPlan, place: RunLocation, *, is_checked: bool = True, is_smoked: bool = False
+) -> StudyPaths:
+    """Check that a plan can succeed, prepare data, and make the study directory.
 
     With ``is_checked`` the trainer checks the data first, where it has a command for that. With ``is_smoked`` one step
     of trial 0 is trained before the study is made; a failure ends the run.
 
     Raises:
         ConfigurationError: the run cannot succeed; every reason that is known before it starts.
-        LaunchError: nothing can run the skill, its image or its data cannot be had, or Ray does not start.
-        StudyFailedError: no trial has a usable value; the directory and the record are complete all the same.
-        InterruptedStudyError: a signal ended the study.
+        LaunchError: nothing can run the skill, or its image or its data cannot be had.
     """
     require(before_run(request, plan, place, is_checked=is_checked, meanwhile=_import_early))
     if place.ray_address is None:
@@ -128,8 +134,7 @@ def run_plan(
     if is_smoked:
         smoke_test(plan, place)
     chosen = chosen_study_directory(place.directory) if place.directory else None
-    directory = StudyPaths(chosen or new_study_directory(place.results, plan.name))
-    return run_in(directory, request, plan, place, extra_trackers=extra_trackers)
+    return StudyPaths(chosen or new_study_directory(place.results, plan.name))
 
 
 @only_for_user()

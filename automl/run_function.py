@@ -1,41 +1,88 @@
-"""Call the function of a trial of `automl.tune`: ``python -m automl.run_function FILE SPEC [--checkpoint PATH]``.
+"""Call the function of a trial of `automl.tune`: ``python -P -m automl.run_function FILE SPEC [--checkpoint PATH]``.
 
-The file is one that this user's own process has written; it is a pickle, and so is code.
+With ``--modules`` in place of a spec the function is loaded and not called, and the files of the modules that it needs
+are printed. The file is one that this user's own process has written; it is a pickle, and so is code.
 """
 
 from __future__ import annotations
 
 import argparse
 import inspect
+import json
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from automl.config_files import read_document
-from automl.regular_file import read_regular_file
-from automl.reporting import report
+from automl.function_file import read_function
+from automl.function_program import CHECKPOINT, can_continue
+from automl.regular_file import followed, read_regular_file
+from automl.reporting import has_reported, report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def main() -> None:
     """Call the function with the values of the spec, and report what it returns."""
-    import cloudpickle  # noqa: PLC0415 - only here
-
     parser = argparse.ArgumentParser()
     parser.add_argument("function", type=Path)
-    parser.add_argument("spec", type=Path)
+    parser.add_argument("spec", type=Path, nargs="?")
     parser.add_argument("--checkpoint")
+    parser.add_argument("--modules", action="store_true")
     given = parser.parse_args()
-    sys.path.insert(0, str(Path.cwd()))  # modules beside the notebook
-    function, metric = cloudpickle.loads(read_regular_file(given.function))
+    if given.modules:
+        _show_modules(given.function)
+        return
+    function, metric = read_function(read_regular_file(given.function))
+    _become_script(function)
     values = read_document(given.spec)
     arguments = dict(values) if isinstance(values, dict) else {}
-    if "checkpoint" in inspect.signature(function).parameters:
-        arguments["checkpoint"] = given.checkpoint
-    result = function(**arguments)
-    if isinstance(result, Mapping):
-        report(result)
-    elif result is not None:
-        report({metric: result})
+    _return(function(**arguments, **_continuing(function, given.checkpoint)), metric)
+
+
+def _continuing(function: Callable[..., object], checkpoint: str | None) -> dict[str, str | None]:
+    """Return the checkpoint as an argument; without one it is the function's own default, and None without that."""
+    if not can_continue(function):
+        return {}
+    has_default = inspect.signature(function).parameters[CHECKPOINT].default is not inspect.Parameter.empty
+    return {} if checkpoint is None and has_default else {CHECKPOINT: checkpoint}
+
+
+def _return(result: Any, metric: str) -> None:  # noqa: ANN401 - what a function returns
+    """Report what a function returns, but for what it has reported itself, epoch by epoch."""
+    metrics = result if isinstance(result, Mapping) else {} if result is None else {metric: result}
+    if left := {name: value for name, value in metrics.items() if not has_reported(name)}:
+        report(left)
+
+
+def _become_script(function: Callable[..., object]) -> None:
+    """Let what stands beside a function of a script be found in `__main__`, where `pickle` looks for it."""
+    own = inspect.unwrap(function)
+    script = getattr(own, "__module__", "")
+    if script in {"__main__", "__mp_main__"}:
+        module = ModuleType(script)
+        values = getattr(own, "__globals__", {})
+        vars(module).update({name: value for name, value in values.items() if not name.startswith("__")})
+        sys.modules["__main__"] = sys.modules[script] = module
+
+
+def _show_modules(file: Path) -> None:
+    """Print the file of each module that is imported with the function, or why it cannot be loaded."""
+    answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # modules may print when they are imported
+    before, document = set(sys.modules), dict[str, object]()
+    try:
+        read_function(read_regular_file(file))
+    except BaseException as error:  # noqa: BLE001 - code of the user's; one that ends the process would end each trial
+        document["error"] = f"{type(error).__name__}: {error}"
+    modules = {name: getattr(module, "__file__", None) for name, module in sys.modules.items() if name not in before}
+    document["modules"] = {name: str(followed(Path(path))) for name, path in modules.items() if isinstance(path, str)}
+    with answer:
+        json.dump(document, answer)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 _GLOB = {"*": "[^/]*", "?": "[^/]"}
 _TOKEN = re.compile(r"\{(\w+)\}|\*|\?")
 _COUNTED = ("epoch", "step")
+FUNCTION = "function"
+"""The place in the command of a function for the file that holds it."""
 
 
 def find_skill(reference: str | Path, program: Mapping[str, Any] | None = None) -> Skill:
@@ -44,12 +47,14 @@ def program_skill(document: Mapping[str, Any]) -> Skill:
 
     Args:
         document: ``command`` and ``folder``, and of the study's `report`: ``checkpoint``, ``first_epoch``, ``resume``,
-            ``metrics``; and of a function its ``name``, and its ``defaults`` by name.
+            ``metrics``; and of a function its ``name``, its ``defaults`` by name, and its ``file``, which stands in
+            the command for ``{function}``.
 
     Raises:
         ConfigurationError: a pattern of checkpoints names no epoch, or the words that resume name no checkpoint.
     """
-    folder, command = Path(document["folder"]), document["command"]
+    folder, function = Path(document["folder"]), document.get("file")
+    command = document["command"].replace(f"{{{FUNCTION}}}", shlex.quote(function)) if function else document["command"]
     script, patterns = read_script(command, folder), _texts(document.get("checkpoint"))
     is_config, defaults = f"{{{CONFIG}}}" in command, dict(document.get("defaults") or {})
     problems = [*_pattern_problems(patterns), *_resume_problems(document.get("resume"))]
@@ -64,6 +69,7 @@ def program_skill(document: Mapping[str, Any]) -> Skill:
         resume=document.get("resume"),
         outputs=tuple(Path(name).parts[0] for name in (*patterns, *_texts(metrics))),
         first_epoch=document.get("first_epoch"),
+        is_function=function is not None,
     )
     action = SkillAction(
         name="train", command=program.template, metric_file=f"{WORK}/{metrics}" if metrics else None, program=program
@@ -172,7 +178,9 @@ def _defaults(script: Script) -> dict[str, JsonValue]:
 
 def _fingerprints(document: Mapping[str, Any], files: Iterable[Path], folder: Path) -> dict[str, str]:
     """Return the digests of the command with what the study says of it, and of the files that were read."""
-    said = repr(sorted((key, value) for key, value in document.items() if key != "folder" and value is not None))
+    # The file of a function may move with the results folder, and is named after its content.
+    named = {**document, "file": Path(document["file"]).name} if document.get("file") else document
+    said = repr(sorted((key, value) for key, value in named.items() if key != "folder" and value is not None))
     digests = {"program": hashlib.sha256(said.encode()).hexdigest()}
     for file in files:
         name = file.relative_to(folder).as_posix() if file.is_relative_to(folder) else file.name

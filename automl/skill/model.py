@@ -135,6 +135,11 @@ class Skill:
         return "program" if self.is_open else "skill"
 
     @property
+    def is_function(self) -> bool:
+        """Whether it is a function of Python, whose values have types."""
+        return any(action.program is not None and action.program.is_function for action in self.actions.values())
+
+    @property
     def keys(self) -> SpecKeys:
         """Parameter paths with a known meaning; the skill's own short names come first."""
         known = self.architecture.keys

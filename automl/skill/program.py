@@ -74,6 +74,8 @@ class Program:
         resume: The words that continue from a checkpoint, with ``{checkpoint}``; None where it cannot.
         outputs: Names in the working folder that the program writes: a trial does not see those of the folder.
         first_epoch: Number of the program's first epoch, 0 or 1; None where the study does not say.
+        is_function: It is a function of Python: what it reports and returns counts, and no file and no line that it or
+            its libraries write besides.
     """
 
     command: str
@@ -83,6 +85,7 @@ class Program:
     resume: str | None = None
     outputs: tuple[str, ...] = ()
     first_epoch: int | None = None
+    is_function: bool = False
 
     @property
     def places(self) -> tuple[str, ...]:

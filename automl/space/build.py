@@ -37,7 +37,7 @@ from automl.spec.typed import typed
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from automl.skill.model import Skill
+    from automl.skill.model import JsonValue, Skill
     from automl.space.values import Scalar
     from automl.spec.model import Spec
     from automl.spec.train_schema import TrainSchema
@@ -187,8 +187,7 @@ class _Builder:
         leaf, value = self._leaf(path), self._facts.spec.get(path)
         asked = self._selection.ranges.get(path)
         if asked is not None:
-            options = [typed(option, leaf, value) for option in asked.choices]
-            asked = replace(asked, choices=tuple(each for each in options if not isinstance(each, dict | list)))
+            asked = replace(asked, choices=self._options_of(path, asked.choices, leaf))
             problems = check_user_range(leaf, asked, value)
             if problems:
                 self._problems += problems
@@ -297,7 +296,12 @@ class _Builder:
         value, asked = self._facts.spec.get(path), self._selection.ranges.get(path)
         if asked is None or not self._facts.skill.is_open:
             return kind_of_value(value)
-        return kind_of_range(plain(asked, value), value)
+        return kind_of_range(plain(asked, self._sample(path)), value)
+
+    def _sample(self, path: str) -> JsonValue:
+        """Return the value whose type the options of a parameter have: a command line has texts, a function values."""
+        is_known = self._facts.spec.has(path) and not self._facts.skill.is_function
+        return self._facts.spec.get(path) if is_known else None
 
     def _activity(self, path: str, searched: Collection[str]) -> tuple[Condition | None, str]:
         """Tell when a parameter acts, what the user says of it included; of an open skill nothing else is known."""
@@ -307,7 +311,7 @@ class _Builder:
         asked = self._selection.ranges.get(path)
         for name, spelled in asked.when if asked is not None and not inactive else ():
             parent = self._aliases.get(name, name)
-            values = self._typed(parent, spelled)
+            values = self._options_of(parent, spelled, self._facts.schema.leaves.get(parent))
             if parent in searched:
                 conditions.append(Condition(path=parent, any_of=values))
             elif not self._facts.spec.has(parent):
@@ -318,12 +322,11 @@ class _Builder:
             return None, inactive
         return replace(conditions[0], also=(*conditions[0].also, *conditions[1:])), ""
 
-    def _typed(self, path: str, spelled: tuple[Scalar, ...]) -> tuple[Scalar, ...]:
-        """Return the values of a condition with the type of the parameter that it looks at."""
-        spec = self._facts.spec
-        leaf = self._facts.schema.leaves.get(path)
-        found = [typed(value, leaf, spec.get(path) if spec.has(path) else None) for value in spelled]
-        return tuple(value for value in found if not isinstance(value, dict | list))
+    def _options_of(self, path: str, spelled: tuple[Scalar, ...], leaf: SchemaLeaf | None) -> tuple[Scalar, ...]:
+        """Return options, or the values of a condition, with the type of the parameter."""
+        found = [typed(value, leaf, self._sample(path)) for value in spelled]
+        plain_ones = [value for value in found if not isinstance(value, dict | list)]
+        return tuple({(type(value), value): value for value in plain_ones}.values())
 
     def _leave_out(self, path: str, reason: str) -> None:
         """Note why a parameter is out; for one that the user named that is a problem."""

@@ -82,6 +82,11 @@ def outcome_of(
 
 
 def _missing(history: TrialHistory, log_tail: Sequence[str]) -> str:
+    if history.watch.is_function and not history.names:
+        return (
+            f"the function has neither returned a number nor reported {history.objective} with automl.report; what it "
+            "prints, and what its libraries write, is not read"
+        )
     # Of a log the objective alone is read.
     names = history.names or dict.fromkeys(name for line in log_tail for name in _NAMED_NUMBER.findall(line))
     if not names:

@@ -28,6 +28,10 @@ def sources_of(files: AttemptPaths, watch: TrialWatch, *, has_objective: Callabl
     """Return the sources of an attempt, the most trusted first; ``has_objective`` returns whether one reported it."""
     first_epoch = watch.first_epoch or 0
     status = StatusReader(files.root, first_epoch)
+    formats = [load_plugin(plugin, MetricFormat)() for plugin in watch.readers]  # type: ignore[type-abstract]  # a plug-in's class is concrete
+    plugged = [FormatReader(files.root, form) for form in formats]
+    if watch.is_function:
+        return [status, *plugged]
     named = watch.metric_file
     known = KnownFilesReader(files.root, watch.objective.metric, lambda: status.has_files)
     is_tensorboard = named is not None and TENSORBOARD in named
@@ -62,8 +66,6 @@ def sources_of(files: AttemptPaths, watch: TrialWatch, *, has_objective: Callabl
         has_objective=has_objective,
         first_epoch=watch.first_epoch,
     )
-    formats = [load_plugin(plugin, MetricFormat)() for plugin in watch.readers]  # type: ignore[type-abstract]  # a plug-in's class is concrete
-    plugged = [FormatReader(files.root, form) for form in formats]
     found: list[Source] = [known] if named is None else []
     return [status, *named_files, *plugged, *found, *([] if named_files else [events]), log]
 
@@ -76,7 +78,7 @@ def recorded_measurements(files: AttemptPaths, watch: TrialWatch) -> Iterator[Me
     """
     has_objective = False
     sources = sources_of(files, watch, has_objective=lambda: has_objective)
-    for source in sources if watch.first_epoch is not None else sources[:-1]:
+    for source in sources if watch.first_epoch is not None or watch.is_function else sources[:-1]:
         for measurement in source.finish():
             reported = {**measurement.values, **measurement.nonfinite}
             has_objective = has_objective or find_name(reported, watch.objective.metric) is not None

@@ -86,6 +86,7 @@ class TrialWatch:
         wanted: Names of the other metrics that the study looks at, as it spells them.
         first_epoch: Number of the trainer's first epoch where the study says it; None where it has to be recognised.
         readers: Plug-ins that read formats of files.
+        is_function: Besides those formats the status files alone are read (see `Program`).
     """
 
     objective: Objective
@@ -97,6 +98,7 @@ class TrialWatch:
     wanted: tuple[str, ...] = ()
     first_epoch: int | None = None
     readers: tuple[Plugin, ...] = ()
+    is_function: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,6 +228,7 @@ def watch_of(plan: StudyPlan) -> TrialWatch:
         wanted=plan.wanted_metrics[1:],
         first_epoch=None if action.program is None else action.program.first_epoch,
         readers=tuple(plugin for plugin in plan.plugins if plugin.kind is PluginKind.READERS),
+        is_function=action.program is not None and action.program.is_function,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -53,7 +55,7 @@ def test_a_study_that_is_interrupted_before_it_begins_can_be_run_again(
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run, "run_plan", interrupt)
+    monkeypatch.setattr(run, "make_directory", interrupt)
     mine = study(tmp_path)
 
     with pytest.raises(InterruptedStudyError, match="nothing is lost"):
@@ -61,6 +63,28 @@ def test_a_study_that_is_interrupted_before_it_begins_can_be_run_again(
 
     with pytest.raises(ConfigurationError, match="call run"):
         mine.resume(is_shown=False)
+
+
+def test_two_studies_of_one_name_at_the_same_moment_get_a_folder_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans = threading.Barrier(2)
+    run_at: list[Path] = []
+    make_directory = run.make_directory
+
+    def both_planned(*arguments: Any, **settings: Any) -> Any:  # noqa: ANN401 # as that of the module
+        plans.wait()
+        return make_directory(*arguments, **settings)
+
+    monkeypatch.setattr(run, "make_directory", both_planned)
+    monkeypatch.setattr(run, "run_in", lambda directory, *_, **__: run_at.append(directory.root))
+    studies = [study(tmp_path), study(tmp_path)]
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda mine: mine.run(is_shown=False), studies))
+
+    assert sorted(run_at) == [tmp_path / "results/mine", tmp_path / "results/mine-2"]
+    assert sorted(mine.directory for mine in studies) == sorted(run_at)
 
 
 @pytest.mark.parametrize("trials", [0, -1, "many", 2.5, True, 10**6 + 1, 10**400])
@@ -71,6 +95,24 @@ def test_a_number_of_trials_that_is_none_is_refused(tmp_path: Path, trials: Any)
 
 def test_a_ready_study_has_its_own_settings() -> None:
     assert automl.Study.from_file("toy/quick").plan()["objective"]["metric"] == "val/r2"
+
+
+@pytest.mark.slow
+def test_what_a_function_prints_is_not_its_result(tmp_path: Path) -> None:
+    def train(lr: float = 0.01) -> float:
+        import time  # noqa: PLC0415 - runs elsewhere
+
+        print("epoch 1: loss=nan val_loss=nan val_acc=nan", flush=True)  # noqa: T201 - the point
+        for epoch in range(3):
+            print(f"epoch {epoch + 1}: val_acc={91 + epoch}", flush=True)  # noqa: T201 - as above
+            time.sleep(0.3)
+        return 0.5 + lr
+
+    tuned = automl.tune(train, {"lr": "0.01..0.2"}, "val_acc maximize", trials=2, results=tmp_path, is_shown=False)
+
+    frame = tuned.trials_dataframe()
+    assert list(frame["state"]) == ["COMPLETED", "COMPLETED"]
+    assert list(frame["val_acc"]) == [0.5 + lr for lr in frame["lr"]]
 
 
 @pytest.mark.slow

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import threading
-from typing import TYPE_CHECKING
+from enum import IntEnum
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 import automl
 from automl.errors import ConfigurationError
-from automl.function_program import defaults_of, function_problems
+from automl.function_program import defaults_of, function_problems, unused_defaults
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -58,11 +63,98 @@ def test_what_is_wrong_with_the_arguments_is_raised_before_anything_is_written(t
     with pytest.raises(ConfigurationError, match="nothing to search"):
         automl.tune(train, {}, "val_loss minimize", results=tmp_path)
 
+    with pytest.raises(ConfigurationError, match="a mapping of arguments to their values"):
+        automl.tune(train, ["lr"], "val_loss minimize", results=tmp_path)  # type: ignore[arg-type]  # as a user may
+
     assert list(tmp_path.iterdir()) == []
 
 
+HALF, SEVEN, QUARTER = np.float32(0.5), np.int64(7), Fraction(1, 4)
+
+
+class Size(IntEnum):
+    SMALL = 1
+
+
 def test_only_plain_defaults_are_values_of_trial_0() -> None:
-    def mixed(a: int = 1, b: object = (), c: str = "x", d: object = None) -> None:
+    def mixed(a: int = 1, b: object = (), c: str = "x", d: object = None, *, checkpoint: str = "small") -> None:
+        del a, b, c, d, checkpoint
+
+    assert defaults_of(mixed, ["b"]) == {"a": 1, "c": "x"}
+
+
+def test_a_default_that_is_a_number_of_a_library_is_a_value_of_trial_0() -> None:
+    def trained(a: object = HALF, b: object = SEVEN, c: object = SEVEN, d: object = QUARTER) -> None:
         del a, b, c, d
 
-    assert defaults_of(mixed) == {"a": 1, "c": "x"}
+    found = defaults_of(trained, ["a", "b", "d"])
+
+    assert found == {"a": 0.5, "b": 7, "d": 0.25}
+    assert [type(value) for value in found.values()] == [float, int, float]
+    assert not unused_defaults(trained, ["a", "b", "d"])
+
+
+def test_a_searched_default_that_is_no_value_is_named() -> None:
+    def trained(size: Size = Size.SMALL, width: int | None = None, shape: object = (2, 3)) -> None:
+        del size, width, shape
+
+    assert defaults_of(trained, ["size", "width", "shape"]) == {}
+    assert unused_defaults(trained, ["size", "width"]) == [
+        "the default of size, <Size.SMALL: 1>, is neither a number nor a text: trial 0 has another value"
+    ]
+
+
+async def later(lr: float = 0.1) -> float:
+    return lr
+
+
+def steps(lr: float = 0.1) -> Iterator[float]:
+    yield lr
+
+
+class Training:
+    def __init__(self, lr: float = 0.1) -> None:
+        self.lr = lr
+
+
+class Later:
+    async def __call__(self, lr: float = 0.1) -> float:
+        return lr
+
+
+@pytest.mark.parametrize(
+    ("function", "kind"),
+    [
+        (later, "an async function"),
+        (functools.partial(later, lr=0.2), "an async function"),
+        (Later(), "an async function"),
+        (steps, "a generator"),
+        (Training, "a class"),
+    ],
+)
+def test_what_trains_nothing_when_it_is_called_is_refused(function: Any, kind: str) -> None:  # noqa: ANN401 # as a user may
+    (problem,) = function_problems(function, ["lr"])
+
+    assert problem.found.startswith(kind)
+
+
+def test_a_positional_only_argument_is_named_once() -> None:
+    def train_by_place(lr: float, width: int = 4, /, depth: int = 2) -> None:
+        del lr, width, depth
+
+    (needed,) = function_problems(train_by_place, ["lr"])
+    (missing,) = function_problems(train_by_place, ["depth"])
+
+    assert needed == missing
+    assert (needed.found, needed.fix) == ("the positional-only argument lr", "take the / out of the function")
+    assert defaults_of(train_by_place, ["depth"]) == {"depth": 2}
+
+
+@pytest.mark.parametrize("settings", [{"search": {"checkpoint": ["a", "b"]}}, {"set": {"checkpoint": "a"}}])
+def test_the_checkpoint_is_no_argument_with_values(tmp_path: Path, settings: dict[str, Any]) -> None:
+    def go_on(lr: float = 0.1, checkpoint: str = "small") -> float:
+        del checkpoint
+        return lr
+
+    with pytest.raises(ConfigurationError, match="give the argument another name"):
+        automl.tune(go_on, settings.pop("search", {"lr": (0.1, 0.2)}), "v minimize", results=tmp_path, **settings)

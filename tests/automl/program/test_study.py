@@ -197,3 +197,14 @@ def test_patterns_of_checkpoints_become_names() -> None:
     assert program_skill(
         {"command": "train", "folder": "/x", "checkpoint": "best*.pt"}
     ).architecture.checkpoints.best_names
+
+
+def test_a_function_is_the_same_program_where_its_file_has_moved_to(tmp_path: Path) -> None:
+    document = {"command": "python -m automl.run_function {function} {config_path}", "folder": str(tmp_path)}
+    before, after = (program_skill({**document, "file": f"/{folder}/f-0123.pkl"}) for folder in ("a b", "c"))
+    other = program_skill({**document, "file": "/c/f-4567.pkl"})
+
+    assert before.fingerprints == after.fingerprints != other.fingerprints
+    assert before.actions["train"].command == "python -m automl.run_function '/a b/f-0123.pkl' {config_path}"
+    assert before.is_function
+    assert not program_skill(document).is_function

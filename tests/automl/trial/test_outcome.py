@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -75,3 +76,12 @@ def test_a_lost_node_is_no_fault_of_the_trainer() -> None:
 def test_an_interruption_leaves_a_trial_that_a_resume_continues() -> None:
     assert stopped(StopCause(kind=StopKind.INTERRUPTED)).state is TrialState.INTERRUPTED
     assert stopped(StopCause(kind=StopKind.SCHEDULER, detail="rung 2")).state is TrialState.STOPPED
+
+
+def test_the_end_of_a_function_without_a_metric_says_that_what_it_prints_is_not_read() -> None:
+    trial = empty_history()
+    trial.watch = replace(trial.watch, is_function=True)
+
+    reason = outcome_of(trial, 0, ("val/d1=0.5",)).reason
+
+    assert reason.startswith("the function has neither returned a number nor reported val/d1 with automl.report")
