@@ -57,7 +57,7 @@ def _values(values: Any) -> Any:  # noqa: ANN401 - as a user may
     if isinstance(values, Mapping):
         plain: dict[str, Any] = _plain(values)
         return plain | ({"range": _values(values["range"])} if "range" in values else {})
-    return values
+    return _plain(values)
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - as a user may
@@ -65,6 +65,8 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - as a user may
         return {key: _plain(child) for key, child in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
+    if type(value) is not bool and isinstance(value, Real):  # those of NumPy too
+        return int(value) if isinstance(value, Integral) else float(value)
     return str(value) if isinstance(value, PurePath) else value
 
 

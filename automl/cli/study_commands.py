@@ -120,7 +120,7 @@ def _status(root: Path, *, watch: bool, as_json: bool) -> None:
 
     plan, result, outcome = read_settled(root)
     rows = [
-        ("study", f"{plan.name}  {root}"),
+        ("study", f"{root.name}  {root}"),
         ("state", outcome),
         ("trials", f"{counts_of(result.trials, plan.budget.trials)}: {render.count_states(result.trials)}"),
         *render.best_row(result),

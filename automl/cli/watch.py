@@ -67,6 +67,7 @@ class Watched:
 
     def __init__(self, root: Path) -> None:
         self._paths = StudyPaths(root)
+        self.name = root.name
         self._position = 0
         self.plan = read_plan(self._paths)
         self.state = StudyState()
@@ -190,7 +191,7 @@ def _head(watched: Watched) -> Iterator[tuple[str, object]]:
     result, state, plan = watched.result, watched.state, watched.plan
     ended = counts_of([trial for trial in result.trials if trial.state.is_final], plan.budget.trials)
     planned = plan.budget.trials + most_replicates(plan)
-    yield "study", f"{plan.name}, {watched.summary()}"
+    yield "study", f"{watched.name}, {watched.summary()}"
     yield "trials", f"{ended} ended: {count_states(result.trials)}"
     best, metric = result.best, result.objective.metric
     found = "none yet"

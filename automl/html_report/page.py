@@ -56,7 +56,7 @@ def write_report(root: Path, *, output: Path | None = None) -> Path:
         loader=PackageLoader("automl.html_report", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     page = environment.get_template("page.html.jinja").render(
-        name=facts.plan.name,
+        name=root.name,
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         sections=sections,
         version=version("automl-vision"),

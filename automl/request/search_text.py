@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 from automl.config_files import Spelled
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from automl.config_files import JsonValue
+
+_FOLDED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff]")
+"""What YAML takes for the end of a line, or does not take: written as escapes."""
 
 
 def search_items(search: Sequence[str] | Mapping[str, JsonValue]) -> list[str]:
@@ -47,4 +51,6 @@ def _condition_text(value: JsonValue) -> str:
 
 def _value_text(value: JsonValue) -> str:
     """Return a value as YAML reads it again: a text in quotes, what was spelled without quotes as it was."""
-    return str(value) if isinstance(value, Spelled) else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, Spelled):
+        return str(value)
+    return _FOLDED.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(value, ensure_ascii=False))

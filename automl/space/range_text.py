@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 SCALES = ("log", "linear", "one_minus_log")
 _RANGE = re.compile(r"(?P<low>[^:\s]+?)\s*\.\.\s*(?P<high>[^:\s]+)\s*(?:(?::|\s)\s*(?P<scale>\w+))?")
 _ELASTIC = re.compile(r"[:\s]\s*elastic$")
-_WHEN = re.compile(r"\s+when\s+")
-_AND = re.compile(r"\s+and\s+(?=[^\s=]+\s*=)")
+_UNQUOTED = r'(?=(?:[^"\\]|\\.|"(?:[^"\\]|\\.)*")*$)'
+"""Outside of quotation marks: as many follow as are closed."""
+_WHEN = re.compile(rf"\s+when\s+{_UNQUOTED}", re.DOTALL)
+_AND = re.compile(rf"\s+and\s+(?=[^\s=]+\s*=){_UNQUOTED}", re.DOTALL)
 _EXPECTED = "low..high, low..high:log, or options as {a,b,c}"
 
 
@@ -47,8 +49,7 @@ def read_values(text: str) -> UserRange:
     when = tuple(_condition(part) for condition in conditions for part in _AND.split(condition))
     options = _options(values)
     if options is not None:
-        is_text = all(isinstance(option, str) for option in options)
-        return UserRange(choices=tuple(dict.fromkeys(options) if is_text else options), when=when)
+        return UserRange(choices=tuple({(type(option), option): option for option in options}.values()), when=when)
     return _range(values, when)
 
 
@@ -82,8 +83,13 @@ def _options(text: str) -> list[Scalar] | None:
     """
     if text[:1] + text[-1:] not in {"{}", "[]"}:
         return None
-    listed = parse_scalar(text, is_spelled=True) if text.startswith("[") else None
+    # A comma between quotation marks belongs to an option.
+    has_list = text.startswith("[") or '"' in text
+    listed = parse_scalar(f"[{text[1:-1]}]", is_spelled=True) if has_list else None
     parts = [part for part in text[1:-1].split(",") if part.strip()]
+    if not isinstance(listed, list) and (torn := next((part for part in parts if part.strip().startswith('"')), None)):
+        fix = "close its quotation marks, and write no characters that are no Unicode"
+        raise RangeTextError(f"options that cannot be read, from {torn.strip()!r:.80} on", "texts as in YAML", fix)
     found = listed if isinstance(listed, list) else [parse_scalar(part, is_spelled=True) for part in parts]
     options = [option for option in found if not isinstance(option, dict | list)]
     if not found or len(options) < len(found):

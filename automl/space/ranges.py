@@ -110,7 +110,9 @@ def _from_choices(leaf: SchemaLeaf, asked: tuple[Scalar, ...], default: Scalar) 
     options = asked or leaf.choices
     weights = leaf.weights if leaf.weights and not asked else (1.0,) * len(options)
     pairs = zip(options, weights, strict=True)
-    kept = [(option, weight) for option, weight in pairs if weight > 0 and _is_usable(option, leaf)]
+    if refused := [option for option in asked if option != default and not _is_usable(option, leaf, is_asked=True)]:
+        raise RangeError(f"its option {refused[0]!r} cannot be used")
+    kept = [(o, weight) for o, weight in pairs if weight > 0 and (asked or _is_usable(o, leaf))]
     note = "options of the user" if asked else "options of the schema"
     weightless = sum(weight <= 0 for weight in weights)
     dropped = len(options) - len(kept) - weightless
@@ -145,11 +147,11 @@ def _is_sane(option: Scalar) -> bool:
     return not isinstance(option, str) or option == option.strip()
 
 
-def _is_usable(option: Scalar, leaf: SchemaLeaf) -> bool:
+def _is_usable(option: Scalar, leaf: SchemaLeaf, *, is_asked: bool = False) -> bool:
     if leaf.kind is LeafKind.BOOL:
         return isinstance(option, bool)
     if leaf.kind not in {LeafKind.INT, LeafKind.FLOAT}:
-        return _is_sane(option)
+        return is_asked or _is_sane(option)
     if not is_number(option) or not schema_interval(leaf).contains(option):
         return False
     condition = leaf.math_cond

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -11,6 +11,12 @@ import pytest
 import automl
 from automl.errors import ConfigurationError
 from automl.python_call import document_of
+from automl.request.location import RunLocation
+from automl.request.study_request import request_of_document
+from automl.run import make_plan
+
+if TYPE_CHECKING:
+    from automl.space.parameters import Parameter
 
 OBJECTIVE = "loss minimize"
 
@@ -100,3 +106,61 @@ def test_a_function_is_tuned_over_a_tuple(tmp_path: Path) -> None:
     study = automl.tune(loss, {"x": (0.0, 1.0)}, OBJECTIVE, trials=2, results=tmp_path, is_shown=False)
 
     assert all(study.trials_dataframe()["x"].between(0.0, 1.0))
+
+
+def space_of(folder: Path, search: dict[str, Any], **program: Any) -> tuple[Parameter, ...]:  # noqa: ANN401 # as a user may
+    settings = {"program": "python train.py --{overrides}", "objective": OBJECTIVE}
+    (folder / "train.py").write_text("# takes --x\n", encoding="utf-8")
+    request = request_of_document(folder / "study", document_of(search, settings))
+    request = request.with_settings(program={**(request.program or {}), **program})
+    return make_plan(request, RunLocation(results=folder / "results")).space.parameters
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        [" a", "b"],
+        ["a", " "],
+        ["a", "a "],
+        ["\t", "a"],
+        [" ", ""],
+        ["a\nb", "c"],
+        ["\x85a", "\u2028"],
+        ["a when b=1", "c and d=2"],
+        ["a,b", "c"],
+        ['"q"', '"', "it's"],
+        ["a\\b", "{c}", "[d]", "# e", "1..2", "x elastic"],
+    ],
+)
+def test_texts_are_options_exactly_as_they_are_given(tmp_path: Path, options: list[str]) -> None:
+    assert space_of(tmp_path, {"x": options})[0].choices == tuple(options)
+
+
+def test_numbers_of_a_library_are_options(tmp_path: Path) -> None:
+    assert space_of(tmp_path, {"x": [np.int64(16), np.float32(0.5), True]})[0].choices == (16, 0.5, True)
+
+
+def test_an_option_that_no_file_can_hold_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="options that cannot be read"):
+        space_of(tmp_path, {"x": ["\ud800", "a"]})
+
+
+def test_a_condition_may_name_a_text_with_words_of_conditions(tmp_path: Path) -> None:
+    search = {
+        "x": ["a when b and c=1", " a"],
+        "y": {"range": (1, 2), "when": {"x": "a when b and c=1"}},
+        "z": {"range": (1, 2), "when": {"x": " a"}},
+    }
+    first, *others = space_of(tmp_path, search)
+
+    assert first.condition is None
+    assert [one.condition and one.condition.any_of for one in others] == [("a when b and c=1",), (" a",)]
+
+
+def test_options_of_a_function_keep_their_types(tmp_path: Path) -> None:
+    options = ["sqrt", 0.5, 1, "1", None]
+
+    found = space_of(tmp_path, {"x": options}, file="train.pkl", defaults={"x": "sqrt"})[0].choices
+
+    assert found == tuple(options)
+    assert [type(option) for option in found] == [type(option) for option in options]
