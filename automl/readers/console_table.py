@@ -79,6 +79,8 @@ class ConsoleTable:
     _above: list[_Cell] = field(default_factory=list)
     _is_seen: bool = False
     _is_read: bool = False
+    _is_stamped: bool = False
+    _has_epoch_first: bool = False
     _has_all: bool = False
     # The rows so far, and those of the time before: a trainer may print all of a table anew in each epoch.
     _rows: list[list[str]] = field(default_factory=list)
@@ -91,15 +93,18 @@ class ConsoleTable:
 
     def take(self, line: str, small: str) -> str:
         """Return a row as a line of names and numbers, and any other line as it is."""
-        plain = _STAMP.sub("", line, count=1) if line[:1] == "[" or line[:1].isdigit() else line
-        if self.is_begun and (row := self._row(plain)) is not None:
-            return row
+        if self.is_begun:
+            row = self._row(_STAMP.sub("", line, count=1) if self._is_stamped else line)
+            if row is not None:
+                return row
         if self.word in small:
             if self._is_plain.search(small) is not None:
                 return line
-        elif ("epoch" not in small or _COLUMN.search(small) is None) and not _begins_lined(plain):
+        elif ("epoch" not in small or _COLUMN.search(small) is None) and not _begins_lined(line):
             return line
-        return self._begun(plain) or line
+        stamp = _STAMP.match(line) if line[:1] == "[" or line[:1].isdigit() else None
+        plain = line[stamp.end() :] if stamp is not None else line
+        return self._begun(plain, is_stamped=stamp is not None) or line
 
     def end(self, *, has_objective: bool) -> None:
         """Say that a table was seen, and nothing of it read."""
@@ -110,13 +115,13 @@ class ConsoleTable:
                 f"{self.objective}: 0.5 on a line",
             )
 
-    def _begun(self, line: str) -> str | None:
+    def _begun(self, line: str, *, is_stamped: bool) -> str | None:
         """Take the names of columns over; return a row with a name and its number as a line."""
         cells, delimiter = self._split(_BAR.sub("", line[:_LONGEST]))
         if len(cells) < _FEW or not any(map(str.isalpha, line)):
             return None
         if not any(_NUMBER.match(cell.text) for cell in cells):
-            self._begin(cells, delimiter)
+            self._begin(cells, delimiter, is_stamped=is_stamped)
             return None
         is_named = _begins_lined(line) and all(_NUMBER.match(cell.text) for cell in cells[1:])
         if not is_named or not self._is_read_of(cells[0].text):
@@ -128,14 +133,15 @@ class ConsoleTable:
         pairs = zip(heads[1:], cells[1:], strict=True)
         return " | ".join(f"{head} - {cells[0].text}: {cell.text}" for head, cell in pairs)
 
-    def _begin(self, cells: list[_Cell], delimiter: str) -> None:
+    def _begin(self, cells: list[_Cell], delimiter: str, *, is_stamped: bool) -> None:
         self._above = cells
         read = frozenset(number for number, cell in enumerate(cells) if self._is_read_of(cell.text))
         if read or any(key_of(cell.text) in _EPOCHS for cell in cells):
             is_anew = [cell.text for cell in cells] == [cell.text for cell in self._columns]
             self._before, self._rows = self._rows if is_anew else [], []
             self._columns, self._read, self._delimiter, self._has_all = cells, read, delimiter, False
-            self.is_begun = True
+            self.is_begun, self._is_stamped = True, is_stamped
+            self._has_epoch_first = not delimiter and key_of(cells[0].text) in _EPOCHS
             self._is_seen |= any(metrics_in(f"{cell.text}: 1", self.names) for cell in cells)
         elif delimiter == self._delimiter and len(cells) == len(self._columns):
             self.is_begun = False  # another table begins
@@ -158,6 +164,10 @@ class ConsoleTable:
         return apart, ""
 
     def _row(self, line: str) -> str | None:
+        if self._has_epoch_first:
+            first = line.split(None, 1)[:1]
+            if not first or _EPOCH_CELL.fullmatch(first[0]) is None:
+                return None  # most lines that stand between the rows of a table
         head = _BAR.sub("", line) if ":" in line else line
         cells = self._aligned(head)
         if cells is None:
