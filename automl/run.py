@@ -7,12 +7,14 @@ trial with an empty space.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import secrets
+import threading
 from typing import TYPE_CHECKING
 
-from automl.errors import ConfigurationError, InterruptedStudyError, StudyFailedError
+from automl.errors import ConfigurationError, InterruptedStudyError, LaunchError, StudyFailedError
 from automl.executor.failure_summary import summarize_failure
 from automl.launch.choice import choose_launch, ready_launch
 from automl.machine import detect_machine, most_threads
@@ -44,7 +46,7 @@ from automl.tracking.tensorboard import TensorboardTracker
 from automl.warm_start import with_earlier_points
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from automl.handoff.evaluation import Evaluator
@@ -54,6 +56,8 @@ if TYPE_CHECKING:
     from automl.tracking.mlflow.tracker import MlflowTracker
 
 logger = logging.getLogger(__name__)
+
+_RUNNING = threading.RLock()
 
 
 def make_plan(request: StudyRequest, place: RunLocation) -> StudyPlan:
@@ -95,6 +99,28 @@ def make_plan(request: StudyRequest, place: RunLocation) -> StudyPlan:
     return with_earlier_points(request, plan, place)
 
 
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Refuse a study beside another one of this process, or beside the user's own Ray, before anything is done for it.
+
+    Both would share one Ray, the process's environment and what it may write.
+
+    Raises:
+        LaunchError: there is one.
+    """
+    from automl.executor.ray.session import refuse_running_ray  # noqa: PLC0415 - imported when a study starts
+
+    if not _RUNNING.acquire(blocking=False):
+        fix = "start this one when that has ended, or in a process of its own"
+        raise LaunchError(f"another study runs in this process: {fix}")
+    try:
+        refuse_running_ray()
+        yield
+    finally:
+        _RUNNING.release()
+
+
+@_alone()
 def run_plan(
     request: StudyRequest,
     plan: StudyPlan,
@@ -137,6 +163,7 @@ def make_directory(
     return StudyPaths(chosen or new_study_directory(place.results, plan.name))
 
 
+@_alone()
 @only_for_user()
 def run_in(
     directory: StudyPaths,

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 
 import click
 
-from automl.cli.terminal import VisibleStream
+from automl.cli.terminal import StreamName, VisibleStream
 from automl.errors import AutomlError, ConfigurationError, InterruptedStudyError, Problem
 from automl.machine import direct_loopback
 from automl.regular_file import NotAFileError
@@ -117,6 +117,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and end the process with its exit status."""
     if sys.platform != "linux":
         sys.exit(f"error: automl runs on Linux, this is {sys.platform}; use a container or a Linux machine")
+    _open_closed_streams()
     sys.stdout, sys.stderr = _usable(sys.stdout), _usable(sys.stderr)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system's Ctrl-C
     if sys.warnoptions:
@@ -132,6 +133,19 @@ def main(arguments: list[str] | None = None) -> None:
     except RuntimeError:  # no HOME, and a user that the machine does not know: Ray's import needs one
         os.environ["HOME"] = "/"  # as in containers
     sys.exit(run_command_line(sys.argv[1:] if arguments is None else arguments))
+
+
+def _open_closed_streams() -> None:
+    """Put the null device where the caller has closed a standard stream: the next file that is opened would be there.
+
+    What a library prints would then be written into it.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # noqa: FBT003 # the lowest number that is free
+    sys.stdin = sys.stdin or open(0, closefd=False, encoding="utf-8")  # noqa: SIM115 # by its number
 
 
 def _usable(stream: TextIO | None) -> TextIO:
@@ -252,6 +266,8 @@ def _place_of(before: str, argument: str, number: int) -> str:
 
 
 def _cause(error: OSError) -> str:
+    if isinstance(error.filename, StreamName):
+        return f"what is printed cannot be written to {error.filename}: {error.strerror}"
     if (named := error.filename2 or error.filename) is not None:
         hint = "; make room there, and run the command again" if error.errno in {errno.ENOSPC, errno.EDQUOT} else ""
         return f"{error.strerror}: {named}{hint}"
@@ -276,8 +292,10 @@ def _drop_output() -> None:
 
 
 def _print_error(text: str) -> None:
+    """Print an error; where stderr cannot be written, the exit status alone says it."""
     first, *rest = text.splitlines() or [""]
-    click.echo("\n".join([f"error: {first}", *(f"  {line}" if line else "" for line in rest)]), err=True)
+    with contextlib.suppress(OSError):
+        click.echo("\n".join([f"error: {first}", *(f"  {line}" if line else "" for line in rest)]), err=True)
 
 
 if __name__ == "__main__":

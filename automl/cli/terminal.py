@@ -6,10 +6,12 @@ what stands before them.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
 # What terminals act on, but for line breaks and tabs: C0, C1, and marks of direction and of lines.
@@ -33,11 +35,45 @@ def _escaped(match: re.Match[str]) -> str:
     return f"\\x{code:02x}" if code <= _LAST_C0 else f"\\u{code:04x}"
 
 
+class StreamName(str):
+    """The name of a standard stream, in place of a file's in an error."""
+
+    __slots__ = ()
+
+
+class NamedStream:
+    """A text stream whose errors name it; everything else is that of the stream behind it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text."""
+        with self._named():
+            return self._stream.write(text)
+
+    def flush(self) -> None:
+        """Write what waits."""
+        with self._named():
+            self._stream.flush()
+
+    @contextlib.contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            error.filename = StreamName(self._stream.name.strip("<>"))
+            raise
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 # whatever the stream has
+        return getattr(self._stream, name)
+
+
 class VisibleStream:
     """A text stream that shows control characters; everything else is that of the stream behind it."""
 
     def __init__(self, stream: TextIO) -> None:
-        self.unescaped = stream
+        self.unescaped = NamedStream(stream)
 
     def write(self, text: str) -> int:
         """Write a text, its control characters made visible."""

@@ -69,7 +69,8 @@ def open_made(folder: Path, file: Path, *, most_bytes: int | None = None) -> Buf
 def read_made(folder: Path, file: Path, *, most_bytes: int = MOST_BYTES) -> bytes:
     """Return the content of a file that a trainer has made; raises as `open_made`."""
     with open_made(folder, file, most_bytes=most_bytes) as stream:
-        return stream.read(most_bytes)
+        # Python takes memory for all that may be read, not for what there is.
+        return stream.read(min(most_bytes, os.fstat(stream.fileno()).st_size))
 
 
 def can_open(folder: Path, file: Path) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
+import ray
 
 from automl.errors import ConfigurationError, LaunchError
 from automl.preflight import doctor
@@ -122,3 +124,31 @@ def test_a_results_folder_that_cannot_be_written_is_found_before_anything_starts
 
     with pytest.raises(ConfigurationError, match="--results"):
         run_plan(REQUEST, make_plan(REQUEST, place), place)
+
+
+def test_what_shares_this_process_with_a_study_is_refused_before_anything_is_done(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    place = RunLocation(results=tmp_path)
+    plan, said = make_plan(REQUEST, place), []
+
+    def run() -> None:
+        with pytest.raises(LaunchError) as caught:
+            run_plan(REQUEST, plan, place)
+        said.append(str(caught.value))
+
+    def elsewhere(*_: object, **__: object) -> None:
+        other = threading.Thread(target=run)
+        other.start()
+        other.join()
+        raise ConfigurationError("enough")
+
+    monkeypatch.setattr("automl.run.before_run", elsewhere)
+    with pytest.raises(ConfigurationError, match="enough"):
+        run_plan(REQUEST, plan, place)
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    run()
+
+    assert "another study runs in this process" in said[0]
+    assert "connected to Ray already" in said[1]
+    assert not list(tmp_path.iterdir())

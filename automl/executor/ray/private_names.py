@@ -8,12 +8,14 @@ the names for a slim start starts as it does by itself: slower, with the same re
 from __future__ import annotations
 
 import contextlib
+import importlib
 import logging
 import os
 import pkgutil
 import shutil
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING, Any, cast
 
 from automl.executor.ray import agent
@@ -52,6 +54,7 @@ NAMES = {
     "late_settings": ("ray._raylet.Config.initialize", "ray._private.ray_constants.ENABLE_RAY_CLUSTER"),
     "sockets_in": ("ray._private.node.Node._prepare_socket_file",),
     "own_signals": ("ray._private.utils.set_sigterm_handler",),
+    "own_signals_in_tune": ("ray.tune.tune._setup_signal_catching",),
     "ray_is_alive": ("ray._private.worker._global_node", "ray._private.node.Node.dead_processes"),
     "request_nodes": (
         "ray._private.gcs_utils.create_gcs_channel",
@@ -137,6 +140,14 @@ def own_signals() -> Iterator[None]:
     from ray._private import utils  # noqa: PLC0415 # reads the environment when it is imported
 
     with _replaced((utils, "set_sigterm_handler", lambda _: None)):
+        yield
+
+
+@contextlib.contextmanager
+def own_signals_in_tune() -> Iterator[None]:
+    """Keep the handler of SIGUSR1: Tune would set one that ends the study, and leave it there."""
+    tune = importlib.import_module("ray.tune.tune")  # the package has a function of this name
+    with _replaced((tune, "_setup_signal_catching", threading.Event)):
         yield
 
 

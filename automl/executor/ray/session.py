@@ -14,6 +14,7 @@ import math
 import os
 import secrets
 import signal
+import sys
 import threading
 from pathlib import Path
 from types import MappingProxyType
@@ -44,7 +45,6 @@ _OBJECT_STORE_BYTES = 100_000_000  # measurements and results are all that passe
 _QUIET = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     # Ray's own snapshots are not used; the study directory is the record.
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000",
@@ -62,6 +62,8 @@ _QUIET = {
 }
 # Ray reads its token once per process, so a second session of this process uses the same.
 _TOKEN = secrets.token_hex(32)
+_SET_BY_RAY = ("PYTHONBREAKPOINT",)
+"""Variables that Ray changes for its own debugger; a later `breakpoint()` of the user would open that."""
 _LOGGERS = ("ray", "ray.tune", "ray.train", "ray.data")
 
 
@@ -141,7 +143,7 @@ def quiet_ray(settings: Mapping[str, str] = MappingProxyType({})) -> Iterator[No
         LaunchError: this process is connected to Ray already.
     """
     settings = {**_QUIET, **settings}
-    before = {name: os.environ[name] for name in settings if name in os.environ}
+    before = {name: os.environ[name] for name in (*settings, *_SET_BY_RAY) if name in os.environ}
     os.environ.update(settings)
     try:
         with uninterrupted():
@@ -156,9 +158,20 @@ def quiet_ray(settings: Mapping[str, str] = MappingProxyType({})) -> Iterator[No
         with late_settings():
             yield
     finally:
-        for name in settings:
+        for name in (*settings, *_SET_BY_RAY):
             os.environ.pop(name, None)
         os.environ.update(before)
+
+
+def refuse_running_ray() -> None:
+    """Refuse to start where this process is connected to Ray: it can be connected once, and that is the user's.
+
+    Raises:
+        LaunchError: it is.
+    """
+    ray: Any = sys.modules.get("ray")
+    if ray is not None and ray.is_initialized():
+        raise LaunchError("this process is connected to Ray already: call ray.shutdown() first, then start the study")
 
 
 def living_nodes() -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from automl.errors import AutomlError, InterruptedStudyError, LaunchError
 from automl.executor.loop import StudyLoop
 from automl.executor.ray.nodes import LauncherChoice, ready_node, ready_nodes
+from automl.executor.ray.private_names import own_signals_in_tune
 from automl.executor.ray.session import ray_session, remove_leftovers
 from automl.executor.ray.watch import Watch
 from automl.executor.recording import recorded
@@ -153,7 +154,7 @@ def _run(resources: Resources, loop: StudyLoop, choice: LauncherChoice, folder: 
         ),
     )
     try:
-        with watch.running():
+        with watch.running(), own_signals_in_tune():
             tuner.fit()
     finally:
         search.forget()

@@ -184,7 +184,28 @@ def test_a_full_disk_behind_stdout_is_one_line() -> None:
         command = [sys.executable, "-m", "automl.cli.app", "space", "--skill", "toy"]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
 
-    assert (done.returncode, done.stderr) == (1, "error: No space left on device\n")
+    said = "error: what is printed cannot be written to stdout: No space left on device\n"
+    assert (done.returncode, done.stderr) == (1, said)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_an_error_that_cannot_be_printed_keeps_its_status() -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        command = [sys.executable, "-m", "automl.cli.app", "space", "--skill", "of-nobody"]
+        done = subprocess.run(command, stderr=full, stdout=subprocess.PIPE, check=False)
+
+    assert done.returncode == 2
+
+
+def test_no_file_takes_the_place_of_a_standard_stream_that_is_closed(tmp_path: Path) -> None:
+    script = "import os, sys; from automl.cli.app import _open_closed_streams as opened; opened(); "
+    script += "names = [os.readlink(f'/proc/self/fd/{n}') for n in range(3)]; "
+    script += "open(sys.argv[1], 'w').write(repr((names, sys.stdin.isatty(), os.get_inheritable(0))))"
+    file = tmp_path / "found"
+    command = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable, "-c", script, str(file)]
+
+    assert subprocess.run(command, check=False).returncode == 0
+    assert file.read_text(encoding="utf-8") == repr((["/dev/null"] * 3, False, True))
 
 
 def test_a_working_directory_that_is_gone_is_one_line(tmp_path: Path) -> None:

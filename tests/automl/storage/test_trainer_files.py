@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -232,3 +233,13 @@ def test_a_link_to_itself_is_refused_and_leads_to_itself(trial: Path) -> None:
 
     assert not can_open(trial, link)
     assert latest_links(trial) == {link: link}
+
+
+def test_a_small_file_takes_little_memory_whatever_its_limit(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"content")
+    tracemalloc.start()
+    try:
+        assert read_made(tmp_path, tmp_path / "a.txt", most_bytes=1 << 30) == b"content"
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
