@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -67,26 +65,21 @@ def test_a_study_that_is_interrupted_before_it_begins_can_be_run_again(
         mine.resume(is_shown=False)
 
 
-def test_two_studies_of_one_name_at_the_same_moment_get_a_folder_each(
+def test_a_name_that_another_process_takes_meanwhile_is_not_shared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plans = threading.Barrier(2)
     run_at: list[Path] = []
     make_directory = run.make_directory
 
-    def both_planned(*arguments: Any, **settings: Any) -> Any:  # noqa: ANN401 # as that of the module
-        plans.wait()
+    def too_late(*arguments: Any, **settings: Any) -> Any:  # noqa: ANN401 # as that of the module
+        (tmp_path / "results/mine").mkdir(parents=True)
         return make_directory(*arguments, **settings)
 
-    monkeypatch.setattr(run, "make_directory", both_planned)
+    monkeypatch.setattr(run, "make_directory", too_late)
     monkeypatch.setattr(run, "run_in", lambda directory, *_, **__: run_at.append(directory.root))
-    studies = [study(tmp_path), study(tmp_path)]
+    mine = study(tmp_path).run(is_shown=False)
 
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(lambda mine: mine.run(is_shown=False), studies))
-
-    assert sorted(run_at) == [tmp_path / "results/mine", tmp_path / "results/mine-2"]
-    assert sorted(mine.directory for mine in studies) == sorted(run_at)
+    assert [mine.directory] == run_at == [tmp_path / "results/mine-2"]
 
 
 @pytest.mark.parametrize("trials", [0, -1, "many", 2.5, True, 10**6 + 1, 10**400])

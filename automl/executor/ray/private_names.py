@@ -54,7 +54,10 @@ NAMES = {
     "late_settings": ("ray._raylet.Config.initialize", "ray._private.ray_constants.ENABLE_RAY_CLUSTER"),
     "sockets_in": ("ray._private.node.Node._prepare_socket_file",),
     "own_signals": ("ray._private.utils.set_sigterm_handler",),
-    "own_signals_in_tune": ("ray.tune.tune._setup_signal_catching",),
+    "changed_tune": (
+        "ray.tune.tune._setup_signal_catching",
+        "ray.tune.execution.tune_controller.TuneController.cleanup",
+    ),
     "ray_is_alive": ("ray._private.worker._global_node", "ray._private.node.Node.dead_processes"),
     "request_nodes": (
         "ray._private.gcs_utils.create_gcs_channel",
@@ -144,10 +147,21 @@ def own_signals() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def own_signals_in_tune() -> Iterator[None]:
-    """Keep the handler of SIGUSR1: Tune would set one that ends the study, and leave it there."""
+def changed_tune() -> Iterator[None]:
+    """Keep Tune from setting a handler of SIGUSR1, which it leaves there, and from waiting for servers that have died.
+
+    What it would tidy up at its end goes with them; no signal ends that wait, but Ray would end the process.
+    """
     tune = importlib.import_module("ray.tune.tune")  # the package has a function of this name
-    with _replaced((tune, "_setup_signal_catching", threading.Event)):
+    from ray.tune.execution.tune_controller import TuneController  # noqa: PLC0415
+
+    tidy_up: Any = TuneController.cleanup
+
+    def cleanup(self: TuneController) -> None:
+        if ray_is_alive():
+            tidy_up(self)
+
+    with _replaced((tune, "_setup_signal_catching", threading.Event), (TuneController, "cleanup", cleanup)):
         yield
 
 
@@ -190,10 +204,12 @@ def without_agents(command: Sequence[str]) -> list[str]:
 
 
 def ray_is_alive() -> bool:
-    """Return whether both servers of a local Ray run, if there is one; one is of no use without the other."""
-    from ray._private import worker  # noqa: PLC0415 # reads the environment when it is imported
+    """Return whether both servers of a local Ray run, if there is one; one is of no use without the other.
 
-    local_node: Any = worker._global_node  # noqa: SLF001 # there is no public way to see the processes
+    While Ray is imported there is none.
+    """
+    worker = sys.modules.get("ray._private.worker")
+    local_node: Any = getattr(worker, "_global_node", None)  # there is no public way to see the processes
     dead = local_node.dead_processes() if local_node is not None else ()
     return not any(process_type in {_RAYLET, "gcs_server"} for process_type, _ in dead)
 

@@ -300,6 +300,8 @@ def _local_settings(folder: Path) -> dict[str, str]:
         # This makes Ray listen on 127.0.0.1 only, on Linux too; a node address alone does not.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         "RAY_TMPDIR": str(folder),
+        # Nobody reads Ray's events of tasks, and at the end it would wait for a server that has died to take them.
+        "RAY_task_events_report_interval_ms": "0",
         # Workers that wait for the import of Tune count as idle after a second, and would be replaced.
         "RAY_kill_idle_workers_interval_ms": "0",
         # A machine that is very busy needs more than the 30 s that Ray gives its first server.

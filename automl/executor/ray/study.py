@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from automl.errors import AutomlError, InterruptedStudyError, LaunchError
 from automl.executor.loop import StudyLoop
 from automl.executor.ray.nodes import LauncherChoice, ready_node, ready_nodes
-from automl.executor.ray.private_names import own_signals_in_tune
+from automl.executor.ray.private_names import changed_tune
 from automl.executor.ray.session import ray_session, remove_leftovers
 from automl.executor.ray.watch import Watch
 from automl.executor.recording import recorded
@@ -84,7 +84,9 @@ def execute_study(
         ThreadPoolExecutor(max_workers=1, thread_name_prefix="open study") as pool,
     ):
         opening = pool.submit(loop.open)
-        with ray_session(plan.resources, location.ray_address) as folder:
+        with contextlib.ExitStack() as session:
+            with watch.starting():
+                folder = session.enter_context(ray_session(plan.resources, location.ray_address))
             with recorded(location.directory):
                 opening.result()
             if location.ray_address is not None:
@@ -154,7 +156,7 @@ def _run(resources: Resources, loop: StudyLoop, choice: LauncherChoice, folder: 
         ),
     )
     try:
-        with watch.running(), own_signals_in_tune():
+        with watch.running(), changed_tune():
             tuner.fit()
     finally:
         search.forget()

@@ -50,12 +50,32 @@ class Watch:
         self._tag = tag
         self._signals = queue.SimpleQueue[int | None]()  # its `put` may interrupt itself
         self._error: LaunchError | None = None
-        self._limit = threading.Timer(_RAY_LOST_LIMIT_S, self._leave)
-        self._limit.daemon = True
+        self._is_over = threading.Event()  # Tune has ended: nothing is raised any more
+        self._limits: list[threading.Timer] = []
 
     def close(self) -> None:
         """Let the process go on: it is out of Ray."""
-        self._limit.cancel()
+        for limit in self._limits:
+            limit.cancel()
+
+    @contextlib.contextmanager
+    def starting(self) -> Iterator[None]:
+        """Watch Ray's servers while it starts, where Ray itself would end the process a minute after they died."""
+        has_started = threading.Event()
+
+        def look() -> None:
+            while not has_started.wait(_INTERVAL_S):
+                if not ray_is_alive():
+                    self._leave_later()
+                    return
+
+        thread = threading.Thread(target=look, name="watch start", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            has_started.set()
+            thread.join()
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
@@ -83,10 +103,11 @@ class Watch:
                 raise
             raise own from error
         finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            self._is_over.set()
             self._signals.put(None)
             thread.join()
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def _watch(self) -> None:
         """Act on signals at once, and on the rest twice a second; an error is raised in the main thread."""
@@ -102,13 +123,16 @@ class Watch:
                         self._loop.interrupt(at_once=number == signal.SIGTERM)
                     self._loop.check_budget()
                 if not ray_is_alive():
-                    self._limit.start()
+                    self._leave_later()
                     self._error = self._lost()
                     break
         except LaunchError as error:
             self._error = error
-        # Tune may wait for what never comes; the handler in the main thread raises.
+        # Tune may wait for what never comes; the handler in the main thread raises. Without its servers Tune waits once
+        # more while it ends.
         signal.raise_signal(signal.SIGTERM)
+        while not ray_is_alive() and not self._is_over.wait(_INTERVAL_S):
+            signal.raise_signal(signal.SIGTERM)
 
     def _lost(self) -> LaunchError:
         # The record comes first, or the trials would count as failed; but a busy disk may take seconds for it.
@@ -122,7 +146,15 @@ class Watch:
             end_leftovers(self._tag)
         return LaunchError(f"{_LOST}; the study can be resumed")
 
+    def _leave_later(self) -> None:
+        limit = threading.Timer(_RAY_LOST_LIMIT_S, self._leave)
+        limit.daemon = True
+        self._limits.append(limit)
+        limit.start()
+
     def _leave(self) -> None:
+        if ray_is_alive():  # it was started anew
+            return
         # A disk that answers no more keeps nobody here.
         record = threading.Thread(target=self._loop.leave, args=[_LOST], daemon=True)
         record.start()
@@ -133,7 +165,7 @@ class Watch:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         del frame
-        if self._error is not None:
+        if self._error is not None and not self._is_over.is_set():
             raise self._error
         self._signals.put(number)
 

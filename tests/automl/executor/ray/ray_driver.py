@@ -21,7 +21,7 @@ def main() -> int:
     try:
         execute_study(plan, toy_location(root), searcher=searcher, scheduler=ThresholdRule())
     except AutomlError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"raised: {error}\n")
         return error.exit_status
     return 0
 

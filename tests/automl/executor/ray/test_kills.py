@@ -180,7 +180,26 @@ def test_no_trial_outlives_the_global_server_of_ray(tmp_path: Path) -> None:
         output, _ = process.communicate(timeout=60)
 
     assert process.returncode == 4, output
-    assert "a server process of Ray was killed" in output
+    # The caller gets an error: a notebook lives on.
+    assert "raised: a server process of Ray was killed" in output
+
+
+@pytest.mark.slow
+def test_a_global_server_that_dies_while_ray_starts_ends_the_study_with_a_sentence(tmp_path: Path) -> None:
+    with driver(tmp_path, "hang") as process:
+        deadline_s = time.monotonic() + 120.0
+        while not (raylets := descendants_named(process.pid, "raylet/raylet")):
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline_s
+        (server,) = descendants_named(process.pid, "gcs/gcs_server")
+        os.kill(server, 9)
+        began_s = time.monotonic()
+        output, _ = process.communicate(timeout=60)
+
+    assert raylets
+    assert process.returncode == 4, output
+    assert "Ray" in output
+    assert time.monotonic() < began_s + 40.0  # Ray by itself ends the process after 60 s
 
 
 @pytest.mark.slow
