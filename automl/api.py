@@ -169,14 +169,15 @@ class Study:
         require_no_loading()
         with _interruptible():
             trackers = _progress(is_shown=is_shown)
-            from automl.run import make_directory, make_plan, run_in  # noqa: PLC0415 - ray, optuna, mlflow
+            from automl.run import alone, make_directory, make_plan, run_in  # noqa: PLC0415 - ray, optuna, mlflow
 
             request, place = self._asked(trials), self._place()
             with self._at_arguments():
                 plan = make_plan(request, place)
-            directory = make_directory(request, plan, place)
-            self._directory = directory.root
-            run_in(directory, request, plan, place, extra_trackers=trackers)
+            with alone():
+                directory = make_directory(request, plan, place)
+                self._directory = directory.root
+                run_in(directory, request, plan, place, extra_trackers=trackers)
         return self
 
     def resume(self, trials: int | None = None, *, is_shown: bool = True) -> Study:

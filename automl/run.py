@@ -100,7 +100,7 @@ def make_plan(request: StudyRequest, place: RunLocation) -> StudyPlan:
 
 
 @contextlib.contextmanager
-def _alone() -> Iterator[None]:
+def alone() -> Iterator[None]:
     """Refuse a study beside another one of this process, or beside the user's own Ray, before anything is done for it.
 
     Both would share one Ray, the process's environment and what it may write.
@@ -120,7 +120,7 @@ def _alone() -> Iterator[None]:
         _RUNNING.release()
 
 
-@_alone()
+@alone()
 def run_plan(
     request: StudyRequest,
     plan: StudyPlan,
@@ -163,7 +163,7 @@ def make_directory(
     return StudyPaths(chosen or new_study_directory(place.results, plan.name))
 
 
-@_alone()
+@alone()
 @only_for_user()
 def run_in(
     directory: StudyPaths,
