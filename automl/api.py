@@ -299,8 +299,8 @@ def tune(
     library prints or writes is read. Where it has an argument ``checkpoint``, it may continue: a trial that was cut off
     is given the last checkpoint that it has reported; before, the argument has its default, and None without one.
 
-    Functions and classes of a notebook or script travel with it; modules are found as the caller finds them. It is
-    loaded once in a new process, and not called, before the study starts. After an interrupt,
+    Functions and classes of a notebook or script travel with it; modules are found as the caller finds them. Where some
+    are not installed, it is loaded once in a new process, and not called, before the study starts. After an interrupt,
     ``automl.load("results/train").resume()`` continues the study.
 
     Args:

@@ -12,14 +12,16 @@ import contextlib
 import hashlib
 import json
 import pickle
+import site
 import subprocess
 import sys
+import sysconfig
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import ConfigurationError, Problem
-from automl.regular_file import followed
+from automl.regular_file import followed, read_regular_file
 from automl.request.location import make_private
 from automl.spec.write import replace_file
 
@@ -29,8 +31,8 @@ if TYPE_CHECKING:
 _FOLDER = ".functions"
 _LOAD_LIMIT_S = 120.0
 """How long loading is waited for: a trial may take longer, and says itself what it lacks."""
-_SPAWNED = "__mp_main__"
-"""The name of the module of a script in a process that `multiprocessing` has spawned."""
+SCRIPTS = ("__main__", "__mp_main__")
+"""The names of the module of a script: in most processes, and in one that `multiprocessing` has spawned."""
 _IS_LOADING: ContextVar[bool] = ContextVar("is_loading", default=False)
 
 
@@ -86,8 +88,12 @@ def require_no_loading() -> None:
 def load_apart(file: Path, name: str) -> Iterator[Callable[[], None]]:
     """Load a function in a process as a trial has it, meanwhile; yield what waits for the end of that.
 
-    What is yielded raises a ConfigurationError where the function cannot be loaded, or is another one there.
+    What is yielded raises a ConfigurationError where the function cannot be loaded, or is another one there. A function
+    that names installed modules alone is not loaded: each process finds the same, and PyTorch alone takes a second.
     """
+    if not _names_others(pickle.loads(read_regular_file(file))[-1]):  # noqa: S301 # written by this process
+        yield lambda: None
+        return
     command = [sys.executable, "-P", "-m", "automl.run_function", str(file), "--modules"]
     with subprocess.Popen(  # noqa: S603 # our own module, by this very interpreter
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -96,6 +102,23 @@ def load_apart(file: Path, name: str) -> Iterator[Callable[[], None]]:
             yield lambda: _require_same(process, name)
         finally:
             process.kill()
+
+
+def _names_others(pickled: bytes) -> bool:
+    """Return whether a pickle may name a module that lies elsewhere than the standard library and what is installed."""
+    installed = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    installed += [*site.getsitepackages(), site.getusersitepackages()]
+    skipped = {*SCRIPTS, *sys.builtin_module_names, "automl"}
+    return any(
+        name.encode() in pickled and not _lies_below(getattr(module, "__dict__", {}), installed)
+        for name, module in list(sys.modules.items())
+        if name.partition(".")[0] not in skipped
+    )
+
+
+def _lies_below(module: dict[str, Any], folders: list[str]) -> bool:
+    places = [module.get("__file__") or "", *map(str, module.get("__path__") or ())]
+    return any(Path(place).is_relative_to(folder) for place in places if place for folder in folders)
 
 
 def _require_same(process: subprocess.Popen[bytes], name: str) -> None:
@@ -140,10 +163,11 @@ def _places_of(entry: str, folder: str) -> Iterator[str]:
 def _pickled(function: Callable[..., object], name: str) -> bytes:
     import cloudpickle  # noqa: PLC0415 - only where a function is the trainer
 
-    spawned = sys.modules.get(_SPAWNED)  # the module of the script, which no trial has
+    # The second one is no name for `cloudpickle`, and no trial has its module.
+    scripts = [module for name in SCRIPTS[1:] if (module := sys.modules.get(name)) and module.__name__ == name]
     try:
-        if spawned is not None:
-            cloudpickle.register_pickle_by_value(spawned)
+        for module in scripts:
+            cloudpickle.register_pickle_by_value(module)
         pickled: bytes = cloudpickle.dumps(function)
     except Exception as error:  # a class of the user's may raise anything
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -155,6 +179,6 @@ def _pickled(function: Callable[..., object], name: str) -> bytes:
             fix="open files, locks, connections and the like inside the function",
         ) from error
     finally:
-        if spawned is not None:
-            cloudpickle.unregister_pickle_by_value(spawned)
+        for module in scripts:
+            cloudpickle.unregister_pickle_by_value(module)
     return pickled

@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from automl.config_files import read_document
-from automl.function_file import read_function
+from automl.function_file import SCRIPTS, read_function
 from automl.function_program import CHECKPOINT, can_continue
 from automl.regular_file import followed, read_regular_file
 from automl.reporting import has_reported, report
@@ -63,7 +63,7 @@ def _become_script(function: Callable[..., object]) -> None:
     """Let what stands beside a function of a script be found in `__main__`, where `pickle` looks for it."""
     own = inspect.unwrap(function)
     script = getattr(own, "__module__", "")
-    if script in {"__main__", "__mp_main__"}:
+    if script in SCRIPTS:
         module = ModuleType(script)
         values = getattr(own, "__globals__", {})
         vars(module).update({name: value for name, value in values.items() if not name.startswith("__")})
@@ -74,7 +74,8 @@ def _show_modules(file: Path) -> None:
     """Print the file of each module that is imported with the function, or why it cannot be loaded."""
     answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # modules may print when they are imported
-    before, document = set(sys.modules), dict[str, object]()
+    # `multiprocessing` enters the script, which this process has not, under a second name.
+    before, document = {*sys.modules, *SCRIPTS}, dict[str, object]()
     try:
         read_function(read_regular_file(file))
     except BaseException as error:  # noqa: BLE001 - code of the user's; one that ends the process would end each trial

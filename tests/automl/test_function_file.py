@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import textwrap
 from typing import TYPE_CHECKING
 
 import pytest
@@ -120,12 +121,18 @@ SCRIPT = """
 import multiprocessing, pickle, sys
 from pathlib import Path
 class Net: pass
+def square(x):
+    return x * x
 def train(lr=2):
     pickle.dumps(Net())
-    return lr * 3
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        return sum(pool.map(square, [1, lr])) + 1
 def child():
-    from automl.function_file import write_function
-    print(write_function(train, "train", "v", Path("results")))
+    from automl.function_file import load_apart, write_function
+    file = write_function(train, "train", "v", Path("results"))
+    with load_apart(file, "train") as require_loaded:
+        require_loaded()
+    print(file)
 if __name__ == "__main__":
     if sys.argv[1:]:
         child()
@@ -154,6 +161,21 @@ def test_a_file_that_trials_may_be_reading_is_not_written_again(folder: Path) ->
 
     assert again == first
     assert again.stat() == before
+
+
+def test_a_function_of_installed_modules_alone_is_not_loaded_twice(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    helper(folder, 3)
+    sys.path.insert(0, str(folder))
+    installed = write_function(textwrap.shorten, "shorten", "v", folder / "results")
+    other = write_function(imported(), "train", "v", folder / "results")
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("it was loaded"))
+
+    load(installed)
+
+    with pytest.raises(pytest.fail.Exception, match="it was loaded"):
+        load(other)
 
 
 REPORTING = """
