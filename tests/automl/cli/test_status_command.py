@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.cli.app import run_command_line
+from automl.cli.watch import Watched, _head
+from automl.html_report.page import write_report
 from automl.storage.event_log import EventLog
 from automl.storage.paths import StudyPaths
 from automl.study.events import Measured
@@ -50,6 +52,18 @@ def test_text_counts_states_and_names_the_best(tmp_path: Path, capsys: pytest.Ca
     shown = capsys.readouterr().out
     assert "2 completed, 1 diverged, 1 failed" in shown
     assert "trial 2, val/d1 0.7000 at epoch 5 of 5" in shown
+
+
+def test_a_study_has_the_name_of_its_folder_everywhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = write_study(tmp_path / "example").rename(tmp_path / "x")
+
+    run_command_line(["status", str(root)])
+    live = next(value for name, value in _head(Watched(root)) if name == "study")
+    page = write_report(root).read_text(encoding="utf-8")
+
+    assert f"x  {root}" in capsys.readouterr().out
+    assert str(live).startswith("x, ")
+    assert "<title>x" in page
 
 
 def test_a_trial_that_runs_is_shown_with_its_epoch_and_latest_value(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from automl.config_files import Spelled
 from automl.space.derived import UserRange
 from automl.space.selection import Selection, read_selection
 
@@ -53,6 +54,10 @@ def test_paths_patterns_and_aliases_name_parameters() -> None:
         ("2..8:elastic", UserRange(low=2, high=8, is_elastic=True)),
         ("0.8..0.99 one_minus_log", UserRange(low=0.8, high=0.99, log=False, log_to_one=True)),
         ('["a,b", "c"]', UserRange(choices=("a,b", "c"))),
+        ('{"a,b", " c"}', UserRange(choices=("a,b", " c"))),
+        ('[a, "1", 1]', UserRange(choices=("a", "1", Spelled("1", 1)))),
+        ('["x when y=1", " "] when opt=" a"', UserRange(choices=("x when y=1", " "), when=(("opt", (" a",)),))),
+        ('[1] when o="b and c=1" and p=2', UserRange(choices=("1",), when=(("o", ("b and c=1",)), ("p", ("2",))))),
         ("1..2 when opt=sgd", UserRange(low=1, high=2, when=(("opt", ("sgd",)),))),
         ("{a} when o={x,y} and on=true", UserRange(choices=("a",), when=(("o", ("x", "y")), ("on", ("true",))))),
     ],
