@@ -33,6 +33,7 @@ ALLOWED: Mapping[str, str] = {
     "automl/executor/ray/agent.py: _end_processes_of": _KERNEL,
     "automl/executor/ray/session.py: _end_processes_of": _KERNEL,
     "automl/html_report/page.py: _library": _PACKAGED,
+    "automl/launch/container_supervisor.py: _has_program": _KERNEL,
     "automl/launch/processes.py: has_tag": _KERNEL,
     "automl/launch/processes.py: read_process": _KERNEL,
     "automl/launch/supervisor.py: open_log": "without waiting, and without following a link",

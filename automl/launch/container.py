@@ -197,6 +197,7 @@ class ContainerLauncher(LocalLauncher):
             "tag": request.tag,
             "remove": engine.removal(name),
             "create": run_arguments(request, engine, self._caller),
+            "has_init": engine.has_init,
             "environment": _client_environment(request),
             "directory": str(request.directory),
             "log": str(request.log),

@@ -39,6 +39,9 @@ _DEATH_LIMIT_S = 5.0
 _ENGINE_LIMIT_S = 60.0
 """How long the supervisor retries to remove a container whose engine does not answer, after it has reported the end."""
 _START_PAUSE_S = 0.3
+"""How long the first process of a container may take to start the program where it cannot be seen from here."""
+_START_LIMIT_S = 20.0
+"""The same where it can be seen: a busy machine."""
 _INSPECT_PAUSE_S = 0.02
 _SETTLE_LIMIT_S = 2.0
 _NEVER = "0001-01-01"
@@ -77,9 +80,9 @@ class ContainerSupervisor:
     Args:
         control: The socket to the owner.
         request: ``program`` and ``environment`` of the engine's client; its arguments that ``create`` and ``remove``
-            the container; the container's ``name`` and ``tag``; ``directory`` and ``log`` of the trial; folders to
-            remove (``scratch``); and whether a kill from outside means that it has exceeded its memory
-            (``is_killed_for_memory``).
+            the container; whether its first process is the engine's own (``has_init``); its ``name`` and ``tag``;
+            ``directory`` and ``log`` of the trial; folders to remove (``scratch``); and whether a kill from outside
+            means that it has exceeded its memory (``is_killed_for_memory``).
     """
 
     def __init__(self, control: ControlSocket, request: dict[str, Any]) -> None:
@@ -126,9 +129,7 @@ class ContainerSupervisor:
                 error = self._start_error(state, client.poll(), size)
                 if error:
                     return {"error": error, "failure": "engine"}
-                pid = int(state.get("Pid") or 0)
-                # Of another machine or another user it is none of ours.
-                self._control.report({"started": pid if pid and has_tag(pid, self._request["tag"]) else None})
+                self._control.report({"started": self._own_pid(state)})
                 self._watch(client)
                 return self._end()
             finally:
@@ -151,14 +152,31 @@ class ContainerSupervisor:
         while client.poll() is None:
             state = self._inspect()
             if _has_started(state):
-                # The first process is the engine's own and may fail to start the program.
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    client.wait(_START_PAUSE_S)
+                if self._request["has_init"]:
+                    self._await_program(client, self._own_pid(state))
                 break
-            if select.select([self._control], [], [], _INSPECT_PAUSE_S)[0]:
-                self._control.read_orders(self._order_kill, abandoned_s=0.0)
+            if self._is_ordered(_INSPECT_PAUSE_S):
                 break
         return state if client.poll() is None else self._inspect()
+
+    def _await_program(self, client: subprocess.Popen[bytes], pid: int | None) -> None:
+        """Wait until the first process, which is the engine's own, has started the program or failed to."""
+        deadline_s = time.monotonic() + (_START_PAUSE_S if pid is None else _START_LIMIT_S)
+        while client.poll() is None and time.monotonic() < deadline_s:
+            if (pid is not None and _has_program(pid)) or self._is_ordered(_INSPECT_PAUSE_S):
+                return
+
+    def _is_ordered(self, wait_s: float) -> bool:
+        """Wait for an order of the owner; return whether there was one."""
+        if not select.select([self._control], [], [], wait_s)[0]:
+            return False
+        self._control.read_orders(self._order_kill, abandoned_s=0.0)
+        return True
+
+    def _own_pid(self, state: dict[str, Any]) -> int | None:
+        """Return the number of the container's first process; None if it is of another machine or another user."""
+        pid = int(state.get("Pid") or 0)
+        return pid if pid and has_tag(pid, self._request["tag"]) else None
 
     def _start_error(self, state: dict[str, Any], status: int | None, size: int) -> str:
         """Return why a container whose client has ended never ran its program; empty if it did, or still runs.
@@ -262,3 +280,12 @@ class ContainerSupervisor:
 
 def _has_started(state: dict[str, Any]) -> bool:
     return not state.get("StartedAt", _NEVER).startswith(_NEVER)
+
+
+def _has_program(pid: int) -> bool:
+    """Tell whether a first process has a child that is the program: until then the child has its command line."""
+    with contextlib.suppress(OSError):
+        own = Path(f"/proc/{pid}/cmdline").read_bytes()
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+        return any(Path(f"/proc/{child}/cmdline").read_bytes() != own for child in children)
+    return False

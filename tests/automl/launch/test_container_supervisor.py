@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import pytest
 
 from automl.errors import LaunchError
 from automl.launch.container import ContainerLauncher
+from automl.launch.processes import TAG_VARIABLE
 from automl.study.launch_plan import LauncherKind
 from automl.testing.launchers import unique_tag, wait_for
 from tests.automl.launch.fake_engine import install_engine
@@ -21,13 +23,20 @@ if TYPE_CHECKING:
     from automl.launch.base import Job
 
 RUNNING = '{"Running": true, "StartedAt": "2026", "ExitCode": 0}'
+ENDED = RUNNING.replace("true", "false")
 NEVER = '{"Running": false, "StartedAt": "0001-01-01T00:00:00Z", "ExitCode": 128, "Error": "no such device: GPU-1"}'
 
 
-def launch(folder: Path, monkeypatch: pytest.MonkeyPatch, rest: str) -> Job:
+def launch(folder: Path, monkeypatch: pytest.MonkeyPatch, rest: str, tag: str = "") -> Job:
     install_engine(folder / "bin", monkeypatch, rest=f'echo "$1" >> {folder}/calls\ncase "$1" in {rest} esac')
     request = dataclasses.replace(
-        REQUEST, directory=folder, log=folder / "log", tag=unique_tag(), gpus=(), writable=(folder,), read_only=()
+        REQUEST,
+        directory=folder,
+        log=folder / "log",
+        tag=tag or unique_tag(),
+        gpus=(),
+        writable=(folder,),
+        read_only=(),
     )
     launcher = ContainerLauncher(LauncherKind.DOCKER)
     try:
@@ -50,6 +59,42 @@ def test_what_the_engine_says_of_a_container_that_never_started_is_the_reason(
         launch(tmp_path, monkeypatch, f"start) exit 128;; inspect) echo '{NEVER}';;")
 
     assert "rm" in (tmp_path / "calls").read_text(encoding="utf-8").split()
+
+
+INIT = """
+import pathlib, subprocess, sys, time
+pathlib.Path("pid").write_text(str(__import__("os").getpid()))
+time.sleep(1.0)  # a busy machine
+{then}
+"""
+FAILS = "sys.exit('[FATAL tini (7)] exec no-such-program failed: No such file or directory')"
+RUNS = "subprocess.run(['sleep', '0.5'])"
+
+
+def slow_init(folder: Path, then: str, tag: str) -> str:
+    """Return what an engine does whose first process in a container takes a second to start the program."""
+    (folder / "init.py").write_text(INIT.format(then=then), encoding="utf-8")
+    state = RUNNING.replace("}", ', "Pid": PID}').replace("PID", f"'$(cat {folder}/pid)'")
+    start = f"cd {folder} && {TAG_VARIABLE}={tag} {sys.executable} init.py; status=$?; touch ended; exit $status"
+    known = f"if [ -e {folder}/ended ]; then echo '{ENDED}'; elif [ -s {folder}/pid ]; then echo '{state}'"
+    return f"start) {start};; inspect) {known}; else echo '{NEVER}'; fi;;"
+
+
+def test_a_program_that_a_busy_machine_fails_to_start_late_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tag = unique_tag()
+
+    with pytest.raises(LaunchError, match="no-such-program"):
+        launch(tmp_path, monkeypatch, slow_init(tmp_path, FAILS, tag), tag)
+
+
+def test_a_container_has_started_when_its_program_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tag = unique_tag()
+    job = launch(tmp_path, monkeypatch, slow_init(tmp_path, RUNS, tag), tag)
+
+    assert job.poll() is None
+    assert wait_for(job) == 0
 
 
 def test_an_engine_that_is_gone_is_a_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
