@@ -7,9 +7,10 @@ Of several ranks only the first one reports.
 from __future__ import annotations
 
 import json
+import operator
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, SupportsFloat
+from typing import TYPE_CHECKING, SupportsFloat, SupportsIndex
 
 from automl.regular_file import open_to_append, read_regular_file
 
@@ -25,8 +26,8 @@ def report(
     metrics: Mapping[str, SupportsFloat] | None = None,
     /,
     *,
-    epoch: int | None = None,
-    step: int | None = None,
+    epoch: SupportsIndex | None = None,
+    step: SupportsIndex | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     **more: SupportsFloat,
 ) -> None:
@@ -41,14 +42,15 @@ def report(
         more: Metrics by name: ``val_acc=0.9``.
 
     Raises:
-        TypeError: a metric is no number.
-        ValueError: a checkpoint without an epoch, or outside the folder of the trial.
+        TypeError: a metric is no number, or the epoch no whole one.
+        ValueError: a negative epoch; a checkpoint without an epoch, or outside the folder of the trial.
         OSError: the checkpoint is not there, or the line cannot be written.
     """
     folder = os.environ.get(_TRIAL_DIR)
     rank = next((os.environ[name] for name in _RANKS if name in os.environ), "0")
     if not folder or rank != "0":
         return
+    epoch, step = _whole("epoch", epoch), _whole("step", step)
     values = {name: _number(name, value) for name, value in {**(metrics or {}), **more}.items()}
     if checkpoint is not None:
         _note_checkpoint(Path(folder), Path(checkpoint), epoch)
@@ -67,21 +69,31 @@ def is_in_study() -> bool:
     return bool(os.environ.get(_TRIAL_DIR))
 
 
-def has_reported(name: str) -> bool:
-    """Return whether this process, or one that it has started, has reported a metric."""
+def reported_metrics() -> tuple[set[str], int | None]:
+    """Return the metrics that this process, or one that it has started, has reported, and the last epoch of them."""
     folder = os.environ.get(_TRIAL_DIR)
     if not folder or not Path(folder, _STATUS).is_file():
-        return False
-    lines = read_regular_file(Path(folder, _STATUS)).decode(errors="replace").splitlines()
-    return any(json.dumps(name) in line and name in _metrics_of(line) for line in lines)
+        return set(), None
+    names, last = set[str](), None
+    for line in read_regular_file(Path(folder, _STATUS)).decode(errors="replace").splitlines():
+        try:
+            document = json.loads(line)
+        except ValueError:  # half a line, of a process that was killed
+            continue
+        if isinstance(document, dict):
+            names.update(document.get("kpi") or ())
+            last = document.get("epoch", last)
+    return names, last
 
 
-def _metrics_of(line: str) -> Mapping[str, float]:
-    try:
-        document = json.loads(line)
-    except ValueError:  # half a line, of a process that was killed
-        return {}
-    return document.get("kpi") or {} if isinstance(document, dict) else {}
+def _whole(name: str, value: SupportsIndex | None) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"report: the {name} is {value!r}, which is no whole number")
+    if (number := operator.index(value)) < 0:
+        raise ValueError(f"report: the {name} is {number}, which is below 0")
+    return number
 
 
 def _number(name: str, value: SupportsFloat) -> float:

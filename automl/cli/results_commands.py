@@ -219,7 +219,7 @@ def _show_inventory(root: Path, inventory: Inventory, why_kept: dict[Path, str])
     for item in inventory.deletable:
         state = {None: "", "": "moved    "}.get(why_kept.get(item.path), "kept     ")
         reason = "; ".join(filter(None, (item.why, why_kept.get(item.path))))
-        click.echo(f"{state}{shown_bytes(item.size):>9}  {item.path.relative_to(root)}  ({reason})")
+        click.echo(f"{state}{shown_bytes(item.size):>9}  {one_line(str(item.path.relative_to(root)))}  ({reason})")
     for name, reason in inventory.left_alone.items():
         click.echo(f"not touched {name}: {reason}")
     listed = [item for item in inventory.deletable if not why_kept.get(item.path)]

@@ -8,9 +8,9 @@ copies in its registry are not touched.
 
 from __future__ import annotations
 
+import time
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +35,11 @@ if TYPE_CHECKING:
 
 _DEEPEST = 64
 _SHOWN = 5
-_UNFINISHED = ("*.partial", ".*.part", ".*.new", ".export_*")
+_PART = ".*.part"
+_OF_ACTIONS = (_PART, "*.partial", ".export_*")
+_OF_HAND_OVER = ".*.new"
+_FINISHING_S = 3600.0
+"""What was written later may still be finished."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,22 +243,25 @@ def _of_study(row: StudyRow, root: Path) -> Iterator[Deletable]:
     attempts = [attempt.root for trial in result.trials for attempt in study.attempts(trial.number)]
     found = {path: "a checkpoint that was not handed over" for a in attempts for path in all_checkpoints(a, naming)}
     found = {path: why for path, why in found.items() if followed(path) not in kept}
-    found |= dict.fromkeys(_unfinished(row.path), "never finished")
+    found |= dict.fromkeys(_unfinished(study, attempts), "never finished")
     for path, why in found.items():
         if is_deletable(path, inside=inside, recorded=recorded):
             size = freed_by([path])
             yield Deletable(path=path, size=size, why=why, study=row.path, inside=inside, recorded=recorded)
 
 
-def _unfinished(study: Path) -> list[Path]:
-    """Return files and folders whose writer died before it gave them their names."""
-    found: set[Path] = set()
-    for file in files_below(study):
-        below = file.relative_to(study)
-        names = [name for name in below.parts if any(fnmatch(name, pattern) for pattern in _UNFINISHED)]
-        if names:
-            found.add(study.joinpath(*below.parts[: below.parts.index(names[0]) + 1]))
-    return sorted(found)
+def _unfinished(study: StudyPaths, attempts: Iterable[Path]) -> list[Path]:
+    """Return files and folders whose writer died before it gave them their names, where automl and trainers write."""
+    found = {*study.best.glob(_OF_HAND_OVER), *(file for attempt in attempts for file in files_below(attempt, _PART))}
+    found.update(path for pattern in _OF_ACTIONS for path in study.actions.glob(f"*/{pattern}"))
+    return sorted(path for path in found if _age_s(path) > _FINISHING_S)
+
+
+def _age_s(path: Path) -> float:
+    """Return the seconds since a file, or a file of a folder, was written."""
+    with suppress(OSError):
+        return time.time() - max(file.lstat().st_mtime for file in (path, *_files(path)))
+    return 0.0
 
 
 def _kept(study: StudyPaths, result: StudyResult) -> set[Path]:

@@ -79,6 +79,10 @@ class ConsoleTable:
     _above: list[_Cell] = field(default_factory=list)
     _is_seen: bool = False
     _is_read: bool = False
+    # Columns of the row before without a number: marks of some rows, which others lack.
+    _marks: list[int] = field(default_factory=list)
+    # Cells and names of the first row that has others than its table.
+    _odd_row: tuple[int, int] | None = None
     _is_stamped: bool = False
     _has_epoch_first: bool = False
     _has_all: bool = False
@@ -107,7 +111,14 @@ class ConsoleTable:
         return self._begun(plain, is_stamped=stamp is not None) or line
 
     def end(self, *, has_objective: bool) -> None:
-        """Say that a table was seen, and nothing of it read."""
+        """Say that a table was seen, and nothing or not all of it read."""
+        if self._is_read and self._odd_row:
+            cells, names = self._odd_row
+            self.notices.say(
+                "row",
+                f"a row of a table in the log has {cells} cells below {names} names, and was not read: print lines "
+                "between the cells, or a word in each empty one",
+            )
         if self._is_seen and not self._is_read and not has_objective:
             self.notices.say(
                 "table",
@@ -159,7 +170,7 @@ class ConsoleTable:
         apart = [_Cell(_plain(match[0]), match.start(), match.end()) for match in _APART.finditer(line)]
         tokens = [_Cell(_plain(match[0]), match.start(), match.end()) for match in _TOKEN.finditer(line)]
         is_close = len(apart) < _FEW or not any(self._is_read_of(cell.text) for cell in apart)
-        if is_close and {key_of(cell.text) for cell in tokens} & _COMMON:
+        if (is_close and {key_of(cell.text) for cell in tokens} & _COMMON) or any(map(_is_of_several, apart)):
             return tokens, ""
         return apart, ""
 
@@ -204,17 +215,29 @@ class ConsoleTable:
         if not _FEW <= len(words) <= _FEW * count or not any(map(_NUMBER.match, words[:_FEW])):
             return None
         tokens = [_Cell(match[0], match.start(), match.end()) for match in _TOKEN.finditer(line)]
-        if len(tokens) == count:
-            return [token.text for token in tokens]
-        below = [[t.text for t in tokens if t.start < c.end and c.start < t.end] for c in self._columns]
-        is_clear = sum(map(len, below)) == len(tokens) and all(len(texts) <= 1 for texts in below)
-        return [texts[0] if texts else "" for texts in below] if is_clear else None
+        marks = [token.text for token in tokens[count:]]
+        if len(tokens) >= count and not any(map(_NUMBER.match, marks)):
+            texts = [token.text for token in tokens[:count]]
+            self._marks = [number for number, text in enumerate(texts) if not _NUMBER.match(text)]
+            return texts
+        if len(tokens) == count - 1 == count - len(self._marks) and all(_NUMBER.match(token.text) for token in tokens):
+            texts = [token.text for token in tokens]
+            return [*texts[: self._marks[0]], "", *texts[self._marks[0] :]]
+        if any(map(_NUMBER.match, marks or words)):
+            self._odd_row = self._odd_row or (len(tokens), count)
+        return None
 
 
 def _plain(text: str) -> str:
     """Return a cell without marks: of ``Box(P  R  mAP50)``, whose parentheses span columns, the last name is mAP50."""
     text = _PERCENT.sub("", text.strip(" \r\n")).strip(_MARKS)
     return text.rstrip(")") if "(" not in text else text
+
+
+def _is_of_several(cell: _Cell) -> bool:
+    """Whether a name of a table without lines is several, with one blank between them."""
+    words = cell.text.split()
+    return len(words) > 1 and any(key_of(word) in _EPOCHS or "_" in word or "/" in word for word in words)
 
 
 def _begins_lined(line: str) -> bool:

@@ -36,6 +36,7 @@ class GrowingFile:
         furthest_behind_bytes: When more than this is unread, the oldest part is skipped; None reads everything.
         keeps_returns: A line that overwrites the one before, as those of a progress bar do, begins with a return.
         begun: How often it was read from its start.
+        losses: What was left out, as sentences by their kinds.
     """
 
     path: Path
@@ -43,11 +44,14 @@ class GrowingFile:
     furthest_behind_bytes: int | None = None
     keeps_returns: bool = False
     begun: int = field(default=0, init=False)
+    losses: dict[str, str] = field(default_factory=dict, init=False)
     _offset: int = 0
     _unfinished: bytes = b""
     # The bytes before the offset: they differ in a file that was truncated and has grown past the offset again.
     _fingerprint: bytes = b""
     _seen: tuple[int, int, int] = _UNSEEN
+    # Up to the next end of a line nothing is read: the line is too long, or its begin was left out.
+    _is_inside: bool = False
 
     @property
     def is_begun(self) -> bool:
@@ -66,14 +70,20 @@ class GrowingFile:
                 return []
             with open_regular(self.path) if self.folder is None else open_made(self.folder, self.path) as stream:
                 if not self._is_continued(stream, status.st_ino, status.st_size):
-                    self._offset, self._fingerprint, self._unfinished = 0, b"", b""
+                    self._offset, self._fingerprint, self._unfinished, self._is_inside = 0, b"", b"", False
                     self.begun += 1
                 self._seen = mark
                 fresh = self._next_bytes(stream, status.st_size)
         except OSError:
             return []
         *whole, self._unfinished = self._split(self._unfinished + fresh)
+        if self._is_inside and whole:
+            del whole[0]
+            self._is_inside = False
         if len(self._unfinished) > _LONGEST_LINE_BYTES:
+            self.losses["long line"] = f"{self.path.name} has a line of more than 8 MiB, which was not read"
+            self._is_inside = True
+        if self._is_inside:
             self._unfinished = b""
         return self._decoded(whole)
 
@@ -101,7 +111,8 @@ class GrowingFile:
     def _next_bytes(self, stream: BinaryIO, size: int) -> bytes:
         limit = self.furthest_behind_bytes
         if limit is not None and size - self._offset > limit:
-            self._offset, self._unfinished = size - limit, b""
+            self._offset, self._unfinished, self._is_inside = size - limit, b"", True
+            self.losses["skipped"] = f"{self.path.name} grew faster than it could be read: a part of it was not"
         stream.seek(self._offset)
         fresh = stream.read(_CHUNK_BYTES)
         self._offset += len(fresh)

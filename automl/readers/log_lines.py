@@ -176,6 +176,7 @@ class LogReader:
         if is_over:
             found += [*self._repetitions(self._epoch.current), *self._end()]
             self._table.end(has_objective=self._is_named)
+        self._notices.say_all(self._file.losses)
         found += self._said()
         if not self.has_status():
             return found

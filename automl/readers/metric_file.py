@@ -176,6 +176,7 @@ class MetricFileReader:
         table, begun = self._table, self._table.begun
         found = table.read(is_over=is_over)
         table.numbers.say(self._notices, self.name)
+        self._notices.say_all(table.file.losses)
         if table.table is not None and (name := find_name(table.table.doubled, self.objective)) is not None:
             self._notices.say("columns", f"{name} is the name of several columns of {self.name}: none of them was read")
         if table.begun != begun:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from automl.study.trial import Measurement
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(slots=True)
@@ -23,6 +27,11 @@ class Notices:
         if kind not in self._said:
             self._said.add(kind)
             self.new.append(text)
+
+    def say_all(self, texts: Mapping[str, str]) -> None:
+        """Say texts by their kinds."""
+        for kind, text in texts.items():
+            self.say(kind, text)
 
     def take(self) -> list[Measurement]:
         """Return what is new."""

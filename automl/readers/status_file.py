@@ -143,6 +143,7 @@ class StatusReader:
                     yield from book.add(line, now_s)
             yield from book.release(held_before_s=None if is_over else now_s - HOLD_S)
             book.numbers.say(self._notices, STATUS_FILE)
+            self._notices.say_all(file.losses)
         yield from self._notices.take()
 
     def _add(self, paths: list[Path]) -> None:

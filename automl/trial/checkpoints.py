@@ -7,6 +7,7 @@ while it is read.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -57,7 +58,17 @@ def list_checkpoints(directory: Path, naming: CheckpointNaming) -> tuple[Checkpo
     found += _with_state(directory, naming)
     named = {checkpoint.path for checkpoint in found}
     found += [c for c in _reported(directory, naming.first_epoch) if c.path not in named and is_whole(c.path)]
-    return tuple(sorted(found, key=lambda c: (c.epoch, c.step, str(c.path))))
+    return _with_content_of_their_own(sorted(found, key=lambda c: (c.epoch, c.step, str(c.path))))
+
+
+def _with_content_of_their_own(checkpoints: list[Checkpoint]) -> tuple[Checkpoint, ...]:
+    """Leave out the checkpoints that are names of one file with a later one: it holds that one's weights."""
+    latest: dict[tuple[int, int], Checkpoint] = {}
+    for checkpoint in checkpoints:
+        with contextlib.suppress(OSError):  # it has been deleted meanwhile
+            status = checkpoint.path.stat()
+            latest[status.st_dev, status.st_ino] = checkpoint
+    return tuple(checkpoint for checkpoint in checkpoints if checkpoint in latest.values())
 
 
 def last_epoch(directory: Path, naming: CheckpointNaming) -> int | None:

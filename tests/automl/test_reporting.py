@@ -7,12 +7,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from automl import report, should_stop
 from automl.architectures.model import CheckpointNaming
 from automl.readers.status_file import StatusReader
+from automl.reporting import reported_metrics
 from automl.trial.checkpoints import list_checkpoints
 
 NAMING = CheckpointNaming()
@@ -127,3 +130,17 @@ def test_the_import_is_small() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("epoch", [-1, True, 1.5, "2"])
+def test_an_epoch_that_is_none_is_refused(trial: Path, epoch: Any) -> None:  # noqa: ANN401 # as a user may
+    with pytest.raises((TypeError, ValueError), match="report: the epoch is"):
+        report(epoch=epoch, loss=0.5)
+    assert not (trial / "status.json").exists()
+
+
+@pytest.mark.usefixtures("trial")
+def test_an_epoch_may_be_a_number_of_numpy_and_the_last_one_is_known() -> None:
+    report(epoch=np.int64(2), loss=0.5)
+
+    assert reported_metrics() == ({"loss"}, 2)

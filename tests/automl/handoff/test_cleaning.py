@@ -114,12 +114,20 @@ def test_a_study_that_can_be_resumed_is_left_alone(tmp_path: Path) -> None:
 def test_unfinished_files_and_studies_without_a_trial_may_go(tmp_path: Path) -> None:
     root = write_ended(tmp_path / "demo")
     (root / "actions/export-1").mkdir(parents=True)
-    (root / "actions/export-1/model.partial").write_bytes(b"half")
+    left = [root / name for name in ("actions/export-1/model.partial", "trials/0000/.model_epoch_001.pth.part")]
+    # Of the user, and one that may be written now.
+    kept = [root / name for name in ("notes/thesis.partial/1.tex", ".git/refs/.topic.new", "actions/export-1/.x.part")]
+    for file in (*left, *kept):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"half")
+    for file in (*left, *kept[:-1]):
+        os.utime(file, (0, 0))
     write_unstarted(tmp_path / "empty")
 
     found = {str(item.path.relative_to(tmp_path)): item.why for item in take_inventory(tmp_path).deletable}
 
-    assert found["demo/actions/export-1/model.partial"] == "never finished"
+    unfinished = {name for name, why in found.items() if why == "never finished"}
+    assert unfinished == {str(file.relative_to(tmp_path)) for file in left}
     assert found["empty"] == "a study in which no trial was started"
 
 

@@ -157,3 +157,28 @@ def test_a_table_that_is_not_read_is_said(tmp_path: Path, text: str, notice: str
 
     assert curve(found, "val_acc") == {}
     assert [notice in said for said in notices(found)] == [True]
+
+
+LOSSES = (1.3, None, 1.02, None, 0.8)
+
+
+@pytest.mark.parametrize(
+    "begin", ["epoch   train_loss   val_loss   lr", f"{'epoch':<6}{'train_loss':<11}{'val_loss':<9}lr"]
+)
+def test_no_other_column_is_read_where_a_cell_is_empty(tmp_path: Path, begin: str) -> None:
+    cells = [" " * 8 if loss is None else f"{loss:8.4f}" for loss in LOSSES]
+    rows = [f"{epoch:5d} {1.2:10.4f} {cell} {0.001:7.4f}\n" for epoch, cell in enumerate(cells, start=1)]
+
+    found = read(tmp_path, "\n".join((begin, *rows)), "val_loss")
+
+    assert curve(found, "val_loss") == {0: 1.3, 2: 1.02, 4: 0.8}
+    assert ["3 cells below 4 names" in said for said in notices(found)] == [True]
+
+
+@pytest.mark.parametrize("mark", [" *", " <- best", " \u2713", " saved", "(best)"])
+def test_a_row_with_a_mark_behind_it_is_a_row(tmp_path: Path, mark: str) -> None:
+    rows = [f"{epoch} 0.5 {loss}{'' if epoch % 2 else f' {mark}'}" for epoch, loss in enumerate((1.3, 1.1, 0.8))]
+
+    found = read(tmp_path, "\n".join(("epoch train_loss val_loss", *rows, "")), "val_loss")
+
+    assert (curve(found, "val_loss"), notices(found)) == ({0: 1.3, 1: 1.1, 2: 0.8}, [])

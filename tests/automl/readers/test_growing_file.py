@@ -123,3 +123,11 @@ def test_however_a_file_grows_every_line_is_read_once(
         found += growing.read()
 
     assert [*found, *growing.finish()] == [line.strip() for line in lines if line.strip()]
+
+
+def test_a_line_that_is_too_long_is_said_and_its_end_is_no_line(tmp_path: Path) -> None:
+    file, growing = tmp_path / "f", GrowingFile(tmp_path / "f")
+    append(file, b"one\n" + b"x" * (9 << 20) + b"tail\ntwo\n")
+
+    assert list(growing.finish()) == ["one", "two"]
+    assert growing.losses == {"long line": "f has a line of more than 8 MiB, which was not read"}

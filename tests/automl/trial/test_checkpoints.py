@@ -123,3 +123,13 @@ def test_the_hash_of_a_folder_changes_with_a_name_and_with_a_content(tmp_path: P
 
     assert first != renamed
     assert sha256_of(tmp_path / "b") == first
+
+
+def test_of_epochs_that_are_names_of_one_file_the_last_one_has_it(tmp_path: Path) -> None:
+    naming = naming_of("depth_net_mono")
+    for epoch in range(3):
+        (tmp_path / "last.pth").write_text(f"weights {epoch}", encoding="utf-8")  # in place
+        (tmp_path / f"model_epoch_{epoch:03d}_step_{epoch:05d}.pth").hardlink_to(tmp_path / "last.pth")
+
+    assert [checkpoint.epoch for checkpoint in list_checkpoints(tmp_path, naming)] == [2]
+    assert checkpoint_of_epoch(tmp_path, naming, 1) is None
