@@ -363,10 +363,12 @@ def _import_early() -> None:
 
 
 def _metric_of(objective: str) -> str:
+    expected, fix = "a metric and maximize or minimize", "write e.g. val_acc maximize"
+    if not isinstance(objective, str):
+        raise _unusable("objective", f"{objective!r:.80}", expected, fix)
     try:
         return read_objective(objective)["metric"]
     except ValueError as error:
-        expected, fix = "a metric and maximize or minimize", "write e.g. val_acc maximize"
         raise _unusable("objective", str(error), expected, fix) from error
 
 

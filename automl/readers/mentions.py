@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from automl.readers.names import aliases
-from automl.readers.splits import Split, has_split, split_at
+from automl.readers.splits import WORDS, Split, has_split, split_at
 from automl.readers.written_number import BAR_BEHIND, BEHIND_NAME, number_at
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _PART_OF_A_NAME = frozenset("/.-_")
 _WORD_BEFORE = re.compile(r"[\w.@'-]{0,40}\W{0,2}$")
 _OTHER = re.compile(
     # Of other data, or of another kind: "Validation loss" is no loss. "valid_1's auc" is one.
-    r"\b(?:validation|valid|val|dev|eval|test|training|train|ema|target|previous|prev|old|threshold"
+    rf"\b(?:{'|'.join(WORDS)}|ema|target|previous|prev|old|threshold"
     r"|delta|(?<!no )change|over|beyond|than|min|max|lowest|highest|minimum|maximum|best_\w{1,20}) $"
     # Of the past: "best val_acc", "best so far (val_acc", "Best was epoch 2 with val_acc"; not "new best! val_acc".
     r"|\b(?<!new )(?:best|record|last|running|initial|smoothed)"

@@ -30,7 +30,7 @@ class Split(IntEnum):
 
 
 _SPELLINGS = {
-    "train": ("train", "training"),
+    "train": ("train", "training", "trn", "tr", "learn"),
     "val": ("val", "valid", "validation", "validating", "dev"),
     "eval": ("eval", "evaluation", "evaluating"),
     "test": ("test", "testing"),

@@ -137,3 +137,9 @@ def test_a_function_is_tuned_with_each_trial_in_a_process_of_its_own(tmp_path: P
     assert best.value == frame["val_loss"].min()
     assert list(curves[curves.trial == 0].epoch) == [0, 1, 2]
     assert again.report().is_file()
+
+
+@pytest.mark.parametrize("objective", [["acc maximize", "cost minimize"], 5, None])
+def test_an_objective_that_is_no_text_is_refused(tmp_path: Path, objective: Any) -> None:  # noqa: ANN401 # as a user may
+    with pytest.raises(ConfigurationError, match="a metric and maximize or minimize"):
+        automl.tune(float, {"x": "0..1"}, objective, results=tmp_path)

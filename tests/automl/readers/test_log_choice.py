@@ -292,3 +292,22 @@ def test_a_garbled_line_costs_little(tmp_path: Path, line: str) -> None:
     read(tmp_path, f"{line}\n" * 20, "val_acc")
 
     assert time.process_time() - started_s < 20.0
+
+
+@pytest.mark.parametrize("setting", ["epoch: 5", "Number of epoch: 5", "warmup epoch: 3", "Epoch = 5"])
+def test_a_setting_before_the_first_epoch_shifts_none(tmp_path: Path, setting: str) -> None:
+    lines = [f"Epoch {epoch}/5: val_loss={1.0 / epoch}" for epoch in range(1, 4)]
+
+    found = read(tmp_path, "\n".join((setting, "lr: 0.1", *lines, "")), "val_loss")
+
+    assert curve(found, "val_loss") == {0: 1.0, 1: 0.5, 2: 1.0 / 3}
+
+
+@pytest.mark.parametrize("training", ["trn", "tr", "learn"])
+def test_other_words_for_training_are_none_of_the_objective(tmp_path: Path, training: str) -> None:
+    lines = [f"epoch {epoch}: {training} loss: 0.5 | val loss: {1.3 - epoch / 10:.1f}" for epoch in range(3)]
+
+    found = read(tmp_path, "\n".join((*lines, "")), "loss")
+
+    assert curve(found, "loss") == {}  # as with "train loss"
+    assert curve(read(tmp_path, "\n".join((*lines, "")), "val_loss"), "val_loss") == {0: 1.3, 1: 1.2, 2: 1.1}
