@@ -11,6 +11,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, TypeAlias
 
 from automl.schedulers.base import CloneRequest
+from automl.study.causes import OriginKind
 from automl.study.ends import EndKind, EndReason, StopCause, StopKind
 from automl.study.events import EndDecided, Event, RangeGrown, StopDecided, TrialPromoted
 from automl.study.race import next_round
@@ -132,6 +133,14 @@ def is_exhausted(plan: StudyPlan, state: StudyState, search: SearchState) -> boo
     if state.waiting or may_propose(plan, state) or _promotion(plan, state, search) is not None:
         return False
     return not missing_replicates(plan, state)
+
+
+def is_clone_due(plan: StudyPlan, state: StudyState, search: SearchState) -> bool:
+    """Tell whether a clone will start that has not yet got its parent's checkpoint."""
+    waiting = (state.trials[number] for number in state.waiting)
+    if any(trial.proposal.origin.kind is OriginKind.CLONE and not trial.starts for trial in waiting):
+        return True
+    return may_propose(plan, state) and search.scheduler.next_clone() is not None
 
 
 def is_searching(plan: StudyPlan, state: StudyState) -> bool:

@@ -21,6 +21,7 @@ from automl.executor.decide import (
     Conclude,
     Repeat,
     give_up_paused,
+    is_clone_due,
     is_exhausted,
     next_start,
     next_step,
@@ -382,6 +383,8 @@ class StudyLoop:
         self._estimate_agreement(result.number)
         size = largest_checkpoint(self._paths.root / result.directory, self._plan.skill.architecture.checkpoints)
         self._largest_bytes = max(size, self._largest_bytes)
+        if is_clone_due(self._plan, self._state, self._search):
+            return  # the checkpoint that it begins with stays; the end of another trial thins this one out
         starts = [self._last_start(self._state.trials[number]).checkpoint for number in self._running]
         ended = [self._state.trials[number].result for number in self._state.ended[self._swept :]]
         self._swept = len(self._state.ended)

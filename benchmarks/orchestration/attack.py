@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import os
 import random
 import shutil
 import sys
@@ -109,7 +110,9 @@ def running(study: Path, source: random.Random, folder: Path) -> str:
     """Start a study between the list of `clean` and its deletion: nothing of it is touched."""
     root = _copied(study, folder)
     attempt = source.choice([*StudyPaths(root).trials.iterdir()])
-    (attempt / "model.partial").write_text("half", encoding="utf-8")
+    left = attempt / ".model.part"
+    left.write_text("half", encoding="utf-8")
+    os.utime(left, (0, 0))
     inventory = take_inventory(root.parent)
     with OwnerLock(StudyPaths(root)):
         gone = [item.path.name for item in inventory.deletable if not discard(item, "now")]

@@ -11,6 +11,7 @@ from automl.executor.decide import (
     Begin,
     Conclude,
     Repeat,
+    is_clone_due,
     is_exhausted,
     missing_replicates,
     next_start,
@@ -208,9 +209,12 @@ def test_a_clone_comes_before_a_proposal_of_the_sampler_and_is_asked_for_once(tm
     study.run(0)
 
     assert study.next_start() == CloneRequest(parent=0, epoch=1)
+    assert is_clone_due(study.plan, study.state, study.search)
     study.propose(1, Origin(OriginKind.CLONE, parent=0, epoch=1))
+    assert is_clone_due(study.plan, study.state, study.search)
     study.start(1)
     assert study.next_start() == Ask()
+    assert not is_clone_due(study.plan, study.state, study.search)
 
 
 def test_nothing_is_left_when_all_trials_of_the_budget_are_known(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import threading
 from dataclasses import replace
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from automl.schedulers.base import Action, Decision
+from automl.schedulers.base import Action, CloneRequest, Decision
 from automl.storage.event_log import read_log
 from automl.storage.study_directory import read_state
 from automl.study.ends import EndKind, EndReason, StopCause, StopKind
@@ -458,3 +459,34 @@ def test_a_range_that_has_grown_is_part_of_what_the_status_shows() -> None:
     assert state.notices == (
         "the range of lr is 1e-06 .. 0.01 from trial 0 on: the best 2 trials lie at its derived end",
     )
+
+
+def test_the_checkpoint_that_a_clone_begins_with_outlives_the_end_of_its_parent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = Study(tmp_path)
+    parent, other = study.next(), study.next()
+    for epoch in range(3):
+        (parent.directory / f"model_epoch_{epoch:03d}.pth").write_bytes(b"weights")
+        with (parent.directory / "status.json").open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps({"epoch": epoch, "kpi": {"val/d1": 0.5 + epoch}}) + "\n")
+        study.report(parent, epoch, 0.5 + epoch)
+    wanted = [CloneRequest(parent=0, epoch=0)]
+    monkeypatch.setattr(study.rule, "next_clone", lambda: wanted[0] if wanted else None)
+    monkeypatch.setattr(study.rule, "cloned", wanted.clear)
+
+    curve = tuple((epoch, 0.5 + epoch) for epoch in range(3))
+    study.end(
+        parent,
+        directory="trials/0000",
+        values={"val/d1": 2.5},
+        curve=curve,
+        checkpoint="trials/0000/model_epoch_002.pth",
+    )
+    clone = study.next()
+    kept = sorted(path.name for path in parent.directory.glob("*.pth"))
+    study.end(other, directory="trials/0001", values={"val/d1": 0.1})
+
+    assert (clone.start.parent, clone.start.first_epoch) == (0, 1)
+    assert "model_epoch_000.pth" in kept
+    assert "model_epoch_000.pth" not in {path.name for path in parent.directory.glob("*.pth")}
