@@ -147,12 +147,9 @@ def quiet_ray(settings: Mapping[str, str] = MappingProxyType({})) -> Iterator[No
     os.environ.update(settings)
     try:
         with uninterrupted():
-            import ray  # noqa: PLC0415
+            import ray  # noqa: F401, PLC0415
 
-        if ray.is_initialized():
-            raise LaunchError(
-                "this process is connected to Ray already: call ray.shutdown() first, then start the study"
-            )
+        refuse_running_ray()
         for name in _LOGGERS:
             logging.getLogger(name).setLevel(logging.CRITICAL)
         with late_settings():
