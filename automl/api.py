@@ -180,14 +180,17 @@ class Study:
                 run_in(directory, request, plan, place, extra_trackers=trackers)
         return self
 
-    def resume(self, trials: int | None = None, *, is_shown: bool = True) -> Study:
-        """Continue a study that was interrupted; with ``trials`` it gets a new number of them."""
+    def resume(self, trials: int | None = None, *, is_shown: bool = True, accepts_changed_code: bool = False) -> Study:
+        """Continue a study that was interrupted; with ``trials`` it gets a new number of them.
+
+        With ``accepts_changed_code`` it goes on though files of the program or function have changed, and says so.
+        """
         with _interruptible():
             directory, trackers = self.directory, _progress(is_shown=is_shown)
             from automl.resume import resume_study  # noqa: PLC0415 - ray, optuna, mlflow
 
             trials = None if trials is None else _counted(trials)
-            resume_study(directory, trials=trials, extra_trackers=trackers)
+            resume_study(directory, trials=trials, extra_trackers=trackers, accepts_changed_code=accepts_changed_code)
         return self
 
     def trials_dataframe(self) -> pd.DataFrame:
@@ -339,13 +342,13 @@ def tune(
     )
     for sentence in unused_defaults(function, search):
         logger.warning("%s: %s", own_name, sentence)
-    file = write_function(function, own_name, metric, folder)
-    request = study._asked(None)
-    own = {"defaults": defaults_of(function, search), "name": own_name, "file": str(file)}  # no keys of a study file
-    study._request = request.with_settings(program={**(request.program or {}), **own})
-    with _interruptible(), load_apart(file, own_name) as require_loaded:
+    file, request = write_function(function, own_name, metric, folder), study._asked(None)
+    with _interruptible(), load_apart(file) as own_files:
         _import_early()
-        require_loaded()
+        sources = own_files()
+    # No keys of a study file.
+    own = {"defaults": defaults_of(function, search), "name": own_name, "file": str(file.path), "sources": sources}
+    study._request = request.with_settings(program={**(request.program or {}), **own})
     return study.run(trials, is_shown=is_shown)
 
 

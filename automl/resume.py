@@ -12,9 +12,11 @@ from automl.executor.decide import missing_replicates
 from automl.handoff.hand_over import missing_parts
 from automl.handoff.integrity import require_sound
 from automl.plugins import check_installed
+from automl.program.sources import GONE
 from automl.request.location import RunLocation
 from automl.request.study_request import request_from_document
 from automl.run import make_plan, run_in
+from automl.skill.program import COMMAND
 from automl.space.document import planned_space
 from automl.storage.documents import to_json
 from automl.storage.paths import StudyPaths
@@ -28,12 +30,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from automl.request.study_request import StudyRequest
+    from automl.skill.model import Skill
     from automl.storage.plan_document import StoredPlan
     from automl.study.events import StudySuspended
     from automl.study.model import StudyPlan
     from automl.tracking.base import Tracker
 
 logger = logging.getLogger(__name__)
+
+ACCEPT_CHANGED_CODE = "--accept-changed-code, in Python accepts_changed_code=True"
 
 _COMPARED = (
     *("route", "objective", "objectives", "constraints", "evaluate_with"),
@@ -46,11 +51,17 @@ _LIMITS = {EndKind.TIME: "time_s", EndKind.GPU_HOURS: "gpu_hours"}
 
 
 def resume_study(
-    root: Path, *, trials: int | None = None, ray_address: str | None = None, extra_trackers: Sequence[Tracker] = ()
+    root: Path,
+    *,
+    trials: int | None = None,
+    ray_address: str | None = None,
+    extra_trackers: Sequence[Tracker] = (),
+    accepts_changed_code: bool = False,
 ) -> Path:
     """Continue a study: trials that have ended are kept, unfinished ones continue, the rest follows.
 
     With ``trials`` the study gets a new number of them; a limit of time or GPU hours that ended it counts no more.
+    With ``accepts_changed_code`` files of the user's own program may differ; a notice of the study says so.
 
     Raises:
         ConfigurationError: the folder is no study directory, a file of it is damaged, or the skill cannot be read.
@@ -70,9 +81,17 @@ def resume_study(
     # A study without a race gets none, whatever is the default now.
     replicates = 0 if request.replicates is None and not stored.race else request.replicates
     plan = make_plan(request.with_settings(warm_start=(), launcher=launcher, replicates=replicates), place)
-    is_same_skill = dict(plan.skill.fingerprints) == dict(stored.skill.fingerprints)
+    skill = plan.skill
+    if (changed := _changed_code(stored, skill)) and not accepts_changed_code:
+        raise ResumeMismatchError(f"{root} was made by another program", changed)
+    if skill.is_open:
+        # Digests that a study of an earlier version lacks are no difference; of changes the trials take note.
+        kept = {**stored.skill.fingerprints, COMMAND: skill.fingerprints[COMMAND]}
+        skill = dataclasses.replace(skill, fingerprints=kept)
+    is_same_skill = dict(skill.fingerprints) == dict(stored.skill.fingerprints)
     plan = dataclasses.replace(
         plan,
+        skill=skill,
         # Of the same files another version may build other ranges: those of the study hold.
         space=planned_space(stored.space, plan.space) if is_same_skill else plan.space,
         name=stored.name,
@@ -97,6 +116,23 @@ def resume_study(
         raise NothingToRunError(_nothing_missing(directory, end, has_all=has_all))
     with _completing(missing, directory, uri):
         return run_in(directory, request, plan, place, extra_trackers=extra_trackers, is_over=True)
+
+
+def _changed_code(stored: StoredPlan, skill: Skill) -> list[Problem]:
+    """Return which files of the user's own program are not what they were when the study was planned."""
+    now = skill.fingerprints
+    expected = "the code that the trials so far have run: else one ranking mixes the trials of two programs"
+    fix = f"undo the change, start a new study, or go on all the same with {ACCEPT_CHANGED_CODE}"
+    return [
+        Problem(
+            where=str(skill.sources.get(name, skill.root / name)),
+            found="a file that has changed since the study was planned" if now.get(name, GONE) != GONE else "no file",
+            expected=expected,
+            fix=fix,
+        )
+        for name, digest in stored.skill.code.items()
+        if now.get(name) != digest
+    ]
 
 
 def _asked(stored: StoredPlan, last: StudyEnded | StudySuspended | None, trials: int | None) -> StudyRequest:

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from automl.architectures.load import load_architecture
 from automl.program.arguments import LIGHTNING, TRANSFORMERS, needs_subcommand
 from automl.program.hydra_config import OWN_BLOCK
-from automl.program.script import HYDRA, Script, parsed, read_script
+from automl.program.script import HYDRA, Script, read_script
+from automl.program.sources import parsed
 from automl.program.traces import Traces, direction_of, read_traces, resume_argument
 from automl.regular_file import followed
 from automl.shown_command import shown_command

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from automl.study.trial import TrialResult
 
 
+_MOST_NOTICES = 10
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedStudy:
     """A study under a name that no other one of the comparison has."""
@@ -28,6 +31,7 @@ class ComparedStudy:
     name: str
     plan: StoredPlan
     result: StudyResult
+    notices: tuple[str, ...] = ()
 
 
 def read_studies(roots: Sequence[Path]) -> list[ComparedStudy]:
@@ -42,8 +46,8 @@ def read_studies(roots: Sequence[Path]) -> list[ComparedStudy]:
     names = [root.name for root in roots]
     read = [read_settled(root) for root in roots]
     return [
-        ComparedStudy(name=name if names.count(name) == 1 else str(root), plan=plan, result=result)
-        for name, root, (plan, result, _) in zip(names, roots, read, strict=True)
+        ComparedStudy(name=name if names.count(name) == 1 else str(root), plan=plan, result=result, notices=end.notices)
+        for name, root, (plan, result, end) in zip(names, roots, read, strict=True)
     ]
 
 
@@ -69,6 +73,11 @@ def show(studies: Sequence[ComparedStudy], limit: int) -> None:
     more = sum(max(0, len(study.result.trials) - limit) for study in studies)
     if more:
         console.print(f"... and {more} more: --top N, --csv and --json show them")
+    for study in studies:
+        for text in study.notices[:_MOST_NOTICES]:
+            console.print(f"notice  {study.name}: {text}", markup=False, soft_wrap=True)
+        if (left := len(study.notices) - _MOST_NOTICES) > 0:
+            console.print(f"notice  {study.name}: {left} more, which automl status shows", markup=False)
 
 
 def _entries(
@@ -129,5 +138,6 @@ def _settings(study: ComparedStudy) -> dict[str, Any]:
         **{f"set {name}": value for name, value in dict(plan.request.get("overrides") or {}).items()},
         **{f"option {name}": value for name, value in plan.options.items()},
         **ranges,
+        **{f"code {name}": digest[:12] for name, digest in plan.skill.code.items()},
     }
     return {name: value for name, value in flat.items() if value is not None}

@@ -131,7 +131,7 @@ def _by_running(known: Script, command: str, folder: Path, *, may_run: bool) -> 
 def _settings(known: Script) -> list[str]:
     """Return the names of the numbers at the top of a script, by which it seems to be set."""
     from automl.program.constants import constants_of
-    from automl.program.script import parsed
+    from automl.program.sources import parsed
 
     tree = parsed(known.file) if known.file is not None else None
     constants = constants_of(tree) if tree is not None else {}

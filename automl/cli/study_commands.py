@@ -55,13 +55,30 @@ commands = click.Group()
 @study_argument
 @click.option("--trials", type=click.IntRange(1, MOST["trials"]), metavar="N", help="A new number of trials.")
 @click.option("--ray-address", metavar="ADDRESS", help="A Ray cluster [this machine].")
+@click.option(
+    "--accept-changed-code", is_flag=True, help="Go on though files of your program have changed; a notice says so."
+)
 @notify_option
 @json_option()
-def _resume(root: Path, *, trials: int | None, ray_address: str | None, notify: str | None, as_json: bool) -> None:
+def _resume(
+    root: Path,
+    *,
+    trials: int | None,
+    ray_address: str | None,
+    accept_changed_code: bool,
+    notify: str | None,
+    as_json: bool,
+) -> None:
     """Continue an interrupted study; trials that have ended are kept."""
     from automl.resume import resume_study
 
-    resume_study(root, trials=trials, ray_address=ray_address, extra_trackers=progress_and_notification(notify, root))
+    resume_study(
+        root,
+        trials=trials,
+        ray_address=ray_address,
+        accepts_changed_code=accept_changed_code,
+        extra_trackers=progress_and_notification(notify, root),
+    )
     show_study(root, as_json=as_json)
 
 
@@ -225,7 +242,8 @@ def _compare(study_dirs: tuple[Path, ...], *, top: int | None, as_json: bool, as
     studies = comparison.read_studies(study_dirs)
     rows = [row for one in studies for row in _rows(one.name, one.result)[:top]]
     if as_json:
-        print_json({"settings": comparison.differing_settings(studies), "trials": rows})
+        notices = {study.name: list(study.notices) for study in studies}
+        print_json({"settings": comparison.differing_settings(studies), "trials": rows, "notices": notices})
         return
     if as_csv:
         for row in rows:

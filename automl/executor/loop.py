@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from automl.executor.budget import spent_end
 from automl.executor.clones import start_of
+from automl.executor.code_changes import CodeWatch
 from automl.executor.decide import (
     Ask,
     Begin,
@@ -113,6 +114,7 @@ class StudyLoop:
         self._trackers = TrackerGroup(trackers)
         self._sharing = sharing_of(plan, location)
         self._retention = Retention(plan, self._paths)
+        self._code = CodeWatch(plan)
         self._lock = threading.RLock()
         # Trials that run in this process's workers, with the monotonic time of their start.
         self._running: dict[int, float] = {}
@@ -308,6 +310,8 @@ class StudyLoop:
             )
         )
         self._running[trial.number] = time.monotonic()
+        if change := self._code.change():
+            self._notice(trial.number, change)
         return task
 
     def _record_unread(self, trial: TrialRecord, task: TrialTask) -> None:

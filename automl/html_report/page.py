@@ -39,6 +39,7 @@ _MAX_PANEL_BYTES = 1_500_000
 _POOR_FIT = 0.5
 _NO_FIT = 0.1
 """Below this share of the variance the shares of the parameters are chance."""
+_MOST_NOTICES = 100
 _LIBRARY = "plotly.min.js.gz"
 
 
@@ -97,6 +98,10 @@ def _library() -> bytes:
 
 def _sections(facts: StudyFacts) -> Iterator[Section]:
     yield tables.summary(facts)
+    if facts.notices:
+        left = len(facts.notices) - _MOST_NOTICES
+        note = f"{counted(left, 'more notice')} in automl status." if left > 0 else ""
+        yield Section(title="Notices", note=note, items=facts.notices[:_MOST_NOTICES])
     yield from _objectives(facts)
     yield Section(title="What to try next", items=advise(facts))
     yield tables.leaderboard(facts)

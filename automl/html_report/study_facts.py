@@ -92,6 +92,7 @@ class StudyFacts:
         end: How its last run ended; None while it runs, or if it was killed.
         grown: The ranges that have grown, each as it was last; the parameters have these ends.
         agreement: How alike earlier studies and this one are; None where none is used, or before a trial ended.
+        notices: What was refused or left out of what trainers wrote; ranges, data and code that have changed.
     """
 
     root: Path
@@ -104,6 +105,7 @@ class StudyFacts:
     end: StudyEnded | StudySuspended | None = None
     grown: tuple[RangeGrown, ...] = ()
     agreement: Mapping[str, Agreement] | None = None
+    notices: tuple[str, ...] = ()
 
     @property
     def metric(self) -> str:
@@ -176,6 +178,7 @@ def read_facts(root: Path) -> StudyFacts:
         end=outcome.end,
         grown=tuple(grown.values()),
         agreement=outcome.agreement,
+        notices=outcome.notices,
     )
 
 

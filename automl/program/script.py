@@ -5,20 +5,21 @@ Only files below the folder of the study are read. Nothing is imported and nothi
 
 from __future__ import annotations
 
-import ast
+import contextlib
+import os
 import re
 import shlex
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from automl.config_files import parse_scalar, read_regular
-from automl.errors import ConfigurationError
+from automl.config_files import parse_scalar
 from automl.program.arguments import read_arguments
 from automl.program.hydra_config import group_argument, read_configuration
+from automl.program.sources import imported_files, parsed, with_imports
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from automl.config_files import JsonValue
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 HYDRA = "hydra"
 _TRAINS = re.compile(r"train|fit|tune")
 _MOST_FILES = 30
+"""So many files are searched for what they declare."""
+_OF_PROGRAMS = {".cfg", ".ini", ".jl", ".js", ".json", ".lua", ".pl", ".py", ".r", ".sh", ".toml", ".yaml", ".yml"}
+"""How files end that make a program what it is, where its command names them: scripts and configurations."""
 _OPTION = re.compile(r"(--?[A-Za-z][\w.-]*)(?:=(.*))?", re.DOTALL)
 _PLACE = re.compile(r"\{([A-Za-z_]\w*)\}")
 _OVERRIDE = re.compile(r"[+~]{0,2}([A-Za-z_][\w.]*)=(.*)", re.DOTALL)
@@ -42,7 +46,8 @@ class Script:
         arguments: By their paths, with the defaults that count: those of the command line before those of the source.
         subcommand: The word behind which the arguments are taken: that of the command, else the one that trains.
         groups: Of Hydra: group -> its options, the one that is used first, each with what it sets.
-        files: Every file that was read, the script first.
+        files: Every file that makes the program what it is, as far as it is seen: the script first, what it imports,
+            its configuration, and what else of the folder the command names.
     """
 
     file: Path | None = None
@@ -56,11 +61,11 @@ class Script:
 def read_script(command: str, folder: Path) -> Script:
     """Read the script that a command runs in a folder."""
     words = _words(command)
-    file = find_script(words, folder)
+    file, beside = find_script(words, folder), _named_files(words, folder)
     if file is None:
-        return Script(arguments={})
-    files = tuple(_with_imports(file, folder))
-    trees = [tree for path in files if (tree := parsed(path)) is not None]
+        return Script(arguments={}, files=beside)
+    files = tuple(with_imports([file], (file.parent, folder, folder / "src")))
+    trees = [tree for path in files[:_MOST_FILES] if (tree := parsed(path)) is not None]
     configurations = (read_configuration(tree, trees, file, folder, words) for tree in trees)
     configured = next((found for found in configurations if found is not None), None)
     if configured is not None:
@@ -83,7 +88,7 @@ def read_script(command: str, folder: Path) -> Script:
         arguments=arguments,
         subcommand=chosen,
         groups=configured.groups if configured is not None else {},
-        files=files,
+        files=tuple(dict.fromkeys((*files, *beside))),
     )
 
 
@@ -107,46 +112,26 @@ def find_script(words: Sequence[str], folder: Path) -> Path | None:
     return None
 
 
+def _named_files(words: Sequence[str], folder: Path) -> tuple[Path, ...]:
+    """Return the scripts and configurations in a folder that a command names: ``sh run.sh``, ``--config=big.yaml``."""
+    found = []
+    for index, word in enumerate(words):
+        place = folder / word.rpartition("=")[2]
+        with contextlib.suppress(OSError, ValueError):  # no name of a file
+            # A link without an ending is the interpreter of an environment in the folder.
+            is_run = not place.suffix and not place.is_symlink() and os.access(place, os.X_OK)
+            if (is_run or place.suffix.lower() in _OF_PROGRAMS) and place.is_relative_to(folder) and place.is_file():
+                found.append(place)
+        if word == "-m":
+            found += [file for name in words[index + 1 : index + 2] for file in imported_files(name, [folder])]
+    return tuple(found)
+
+
 def _words(command: str) -> list[str]:
     try:
         return shlex.split(command)
     except ValueError:  # reported where the command is used
         return command.split()
-
-
-def parsed(file: Path) -> ast.Module | None:
-    """Return the tree of a source file; None where it cannot be read."""
-    try:
-        return ast.parse(read_regular(file).decode("utf-8-sig"))
-    except (ConfigurationError, SyntaxError, UnicodeDecodeError, ValueError, RecursionError):
-        return None
-
-
-def _with_imports(file: Path, folder: Path) -> Iterator[Path]:
-    """Yield a script and the modules beside it, or in the folder, that it imports, directly or not."""
-    pending, seen = [file], {file}
-    while pending and len(seen) <= _MOST_FILES:
-        here = pending.pop(0)
-        yield here
-        tree = parsed(here)
-        for name in _imported(tree) if tree is not None else ():
-            for root in dict.fromkeys((here.parent, file.parent, folder)):
-                base = root.joinpath(*name.split("."))
-                found = next((f for f in (base.with_suffix(".py"), base / "__init__.py") if f.is_file()), None)
-                if found is not None and found not in seen:
-                    seen.add(found)
-                    pending.append(found)
-                    break
-
-
-def _imported(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            if node.module:
-                yield node.module
-            yield from (f"{node.module}.{alias.name}" if node.module else alias.name for alias in node.names)
 
 
 def _places(words: Sequence[str], arguments: dict[str, Argument]) -> dict[str, str]:

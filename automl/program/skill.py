@@ -11,14 +11,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from automl.architectures.load import load_architecture
-from automl.config_files import read_regular
 from automl.errors import ConfigurationError, Problem
 from automl.program.hydra_config import OWN_BLOCK
 from automl.program.script import Script, read_script
+from automl.program.sources import digests, named
 from automl.skill.fields import is_parameter_path
 from automl.skill.load import load_skill
 from automl.skill.model import Skill, SkillAction
-from automl.skill.program import CHECKPOINT, CONFIG, NETWORK_ARCH, WORK, Program
+from automl.skill.program import CHECKPOINT, COMMAND, CONFIG, NETWORK_ARCH, WORK, Program
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -47,8 +47,8 @@ def program_skill(document: Mapping[str, Any]) -> Skill:
 
     Args:
         document: ``command`` and ``folder``, and of the study's `report`: ``checkpoint``, ``first_epoch``, ``resume``,
-            ``metrics``; and of a function its ``name``, its ``defaults`` by name, and its ``file``, which stands in
-            the command for ``{function}``.
+            ``metrics``; and of a function its ``name``, its ``defaults`` by name, its ``sources``, the files of its
+            code by name, and its ``file``, which stands in the command for ``{function}``.
 
     Raises:
         ConfigurationError: a pattern of checkpoints names no epoch, or the words that resume name no checkpoint.
@@ -70,6 +70,7 @@ def program_skill(document: Mapping[str, Any]) -> Skill:
         outputs=tuple(Path(name).parts[0] for name in (*patterns, *_texts(metrics))),
         first_epoch=document.get("first_epoch"),
         is_function=function is not None,
+        sources=MappingProxyType(_sources(document, script.files, folder)),
     )
     action = SkillAction(
         name="train", command=program.template, metric_file=f"{WORK}/{metrics}" if metrics else None, program=program
@@ -86,7 +87,7 @@ def program_skill(document: Mapping[str, Any]) -> Skill:
         shorthand_keys=MappingProxyType(_group_keys(script)),
         values_source="its own default" if script.file is None else f"the default of {script.file.name}",
         is_open=True,
-        fingerprints=MappingProxyType(_fingerprints(document, script.files, folder)),
+        fingerprints=MappingProxyType({COMMAND: _digest(document), **digests(program.sources)}),
         architecture=_architecture(patterns, program.first_epoch or 0),
     )
 
@@ -176,13 +177,16 @@ def _defaults(script: Script) -> dict[str, JsonValue]:
     return values
 
 
-def _fingerprints(document: Mapping[str, Any], files: Iterable[Path], folder: Path) -> dict[str, str]:
-    """Return the digests of the command with what the study says of it, and of the files that were read."""
+def _sources(document: Mapping[str, Any], files: Iterable[Path], folder: Path) -> dict[str, Path]:
+    """Return the files of the code, by the names that they have in plans: those of a function, else those read."""
+    listed = document.get("sources")
+    return named(files, [folder]) if listed is None else {name: Path(path) for name, path in listed.items()}
+
+
+def _digest(document: Mapping[str, Any]) -> str:
+    """Return the digest of the command and of what the study says of it."""
     # The file of a function may move with the results folder, and is named after its content.
-    named = {**document, "file": Path(document["file"]).name} if document.get("file") else document
-    said = repr(sorted((key, value) for key, value in named.items() if key != "folder" and value is not None))
-    digests = {"program": hashlib.sha256(said.encode()).hexdigest()}
-    for file in files:
-        name = file.relative_to(folder).as_posix() if file.is_relative_to(folder) else file.name
-        digests[name] = hashlib.sha256(read_regular(file)).hexdigest()
-    return digests
+    of_place = {"file": Path(document["file"]).name} if document.get("file") else {}
+    said = {**document, **of_place, "folder": None, "sources": None}
+    text = repr(sorted((key, value) for key, value in said.items() if value is not None))
+    return hashlib.sha256(text.encode()).hexdigest()

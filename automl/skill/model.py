@@ -137,7 +137,16 @@ class Skill:
     @property
     def is_function(self) -> bool:
         """Whether it is a function of Python, whose values have types."""
-        return any(action.program is not None and action.program.is_function for action in self.actions.values())
+        return any(program.is_function for program in self._programs)
+
+    @property
+    def sources(self) -> Mapping[str, Path]:
+        """The files of the code of a program, by their names in `fingerprints`; of a skill none."""
+        return {name: file for program in self._programs for name, file in program.sources.items()}
+
+    @property
+    def _programs(self) -> list[Program]:
+        return [action.program for action in self.actions.values() if action.program is not None]
 
     @property
     def keys(self) -> SpecKeys:

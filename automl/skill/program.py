@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from automl.config_files import JsonValue
 
 CONFIG, OVERRIDES, RESUME, TRIAL_DIR, CHECKPOINT = "config_path", "overrides", "resume", "trial_dir", "checkpoint"
+COMMAND = "program"
+"""The name in `Skill.fingerprints` of the command, with what the study says of it; beside it are files."""
 NETWORK_ARCH = "program"
 """The architecture of a program that no skill describes."""
 WORK = "work"
@@ -76,6 +78,7 @@ class Program:
         first_epoch: Number of the program's first epoch, 0 or 1; None where the study does not say.
         is_function: It is a function of Python: what it reports and returns counts, and no file and no line that it or
             its libraries write besides.
+        sources: The files of its code, by their names in `Skill.fingerprints`.
     """
 
     command: str
@@ -86,6 +89,7 @@ class Program:
     outputs: tuple[str, ...] = ()
     first_epoch: int | None = None
     is_function: bool = False
+    sources: Mapping[str, Path] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def places(self) -> tuple[str, ...]:

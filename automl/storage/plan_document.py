@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from automl.errors import ConfigurationError, Problem
 from automl.plugins import Plugin
 from automl.request.policy import Route
-from automl.skill.program import NETWORK_ARCH
+from automl.skill.program import COMMAND, NETWORK_ARCH
 from automl.space.document import PlannedSpace, describe_space
 from automl.space.values import Scalar
 from automl.storage.documents import read_document, to_json, write_document
@@ -51,6 +51,11 @@ class PlannedSkill:
     def is_program(self) -> bool:
         """Whether it stands for a program that no skill describes."""
         return self.network_arch == NETWORK_ARCH
+
+    @property
+    def code(self) -> dict[str, str]:
+        """The digests of the files of a program; empty for a skill, and where an earlier version recorded none."""
+        return {name: text for name, text in self.fingerprints.items() if self.is_program and name != COMMAND}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
 import sys
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from automl.errors import ConfigurationError
-from automl.function_file import load_apart, write_function
+from automl.function_file import FunctionFile, load_apart, write_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-MODULES = "helper_of_a_test", "other_of_a_test"
+MODULES = "helper_of_a_test", "other_of_a_test", "package_of_a_test"
 
 
 @pytest.fixture
@@ -42,9 +43,9 @@ def imported(name: str = "helper_of_a_test") -> Callable[..., object]:
     return function
 
 
-def load(file: Path) -> None:
-    with load_apart(file, "train") as require_loaded:
-        require_loaded()
+def load(file: FunctionFile) -> dict[str, str]:
+    with load_apart(file) as own_files:
+        return own_files()
 
 
 def run_trial(file: Path, folder: Path, spec: str = "{lr: 2}", *arguments: str) -> list[dict[str, object]]:
@@ -66,7 +67,7 @@ def test_a_trial_finds_the_module_that_the_caller_has_found(folder: Path) -> Non
 
     load(file)
 
-    assert run_trial(file, folder / "trial") == [{"v": 6.0}]
+    assert run_trial(file.path, folder / "trial") == [{"v": 6.0}]
 
 
 def test_inside_the_folder_of_the_study_a_trial_searches_its_own(folder: Path) -> None:
@@ -75,7 +76,7 @@ def test_inside_the_folder_of_the_study_a_trial_searches_its_own(folder: Path) -
     file = write_function(imported(), "train", "v", folder / "results")
     helper(folder / "trial", 4)
 
-    assert run_trial(file, folder / "trial") == [{"v": 8.0}]
+    assert run_trial(file.path, folder / "trial") == [{"v": 8.0}]
 
 
 def test_a_module_that_no_trial_finds_is_one_sentence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,9 +131,9 @@ def train(lr=2):
 def child():
     from automl.function_file import load_apart, write_function
     file = write_function(train, "train", "v", Path("results"))
-    with load_apart(file, "train") as require_loaded:
-        require_loaded()
-    print(file)
+    with load_apart(file) as own_files:
+        own_files()
+    print(file.path)
 if __name__ == "__main__":
     if sys.argv[1:]:
         child()
@@ -155,12 +156,12 @@ def test_a_file_that_trials_may_be_reading_is_not_written_again(folder: Path) ->
     helper(folder, 3)
     sys.path.insert(0, str(folder))
     first = write_function(imported(), "train", "v", folder / "results")
-    before = first.stat()
+    before = first.path.stat()
 
     again = write_function(imported(), "train", "v", folder / "results")
 
     assert again == first
-    assert again.stat() == before
+    assert again.path.stat() == before
 
 
 def test_a_function_of_installed_modules_alone_is_not_loaded_twice(
@@ -178,6 +179,46 @@ def test_a_function_of_installed_modules_alone_is_not_loaded_twice(
         load(other)
 
 
+PACKAGE = {
+    "__init__.py": "",
+    "train.py": "from . import base\ndef train(lr=2):\n    from .late import V\n    return V\n",
+    "base.py": "import json, yaml\n",
+    "late.py": "import helper_of_a_test\nV = 1\n",
+    "unused.py": "",
+}
+
+
+def test_the_files_of_a_function_are_its_modules_and_what_they_import_but_nothing_installed(folder: Path) -> None:
+    helper(folder, 3)
+    (folder / "package_of_a_test").mkdir()
+    for name, source in PACKAGE.items():
+        (folder / "package_of_a_test" / name).write_text(source, encoding="utf-8")
+    sys.path.insert(0, str(folder))
+    function = importlib.import_module("package_of_a_test.train").train
+
+    found = load(write_function(function, "train", "v", folder / "results"))
+
+    used = [f"package_of_a_test/{name}" for name in PACKAGE if name != "unused.py"]
+    assert found == {name: str(folder / name) for name in (*used, "helper_of_a_test.py")}
+
+
+def test_what_a_function_of_a_script_imports_when_it_is_called_is_of_its_files(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    helper(folder, 3)
+    sys.path.insert(0, str(folder))
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    source = (
+        "def inner():\n    from helper_of_a_test import train\n    return train(1)\ndef train(lr=2): return inner()"
+    )
+    exec(source, namespace)  # noqa: S102 # as a cell of a notebook
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("it was loaded"))
+
+    found = load(write_function(namespace["train"], "train", "v", folder / "results"))
+
+    assert found == {"helper_of_a_test.py": str(folder / "helper_of_a_test.py")}
+
+
 REPORTING = """
 from automl import report
 def train(lr=2, checkpoint="small"):
@@ -193,6 +234,6 @@ def test_what_is_returned_adds_to_what_was_reported_and_replaces_nothing(folder:
     sys.path.insert(0, str(folder))
     file = write_function(imported("other_of_a_test"), "train", "v", folder / "results")
 
-    assert run_trial(file, folder / "0") == [{"loss": 1.5}, {"v": 0.5, "checkpoint": 5.0}]
-    assert run_trial(file, folder / "1", "{lr: 3}") == [{"loss": 1.5}, {"v": 0.9}, {"checkpoint": 5.0}]
-    assert run_trial(file, folder / "2", "{lr: 2}", "--checkpoint", "abc")[1] == {"v": 0.5, "checkpoint": 3.0}
+    assert run_trial(file.path, folder / "0") == [{"loss": 1.5}, {"v": 0.5, "checkpoint": 5.0}]
+    assert run_trial(file.path, folder / "1", "{lr: 3}") == [{"loss": 1.5}, {"v": 0.9}, {"checkpoint": 5.0}]
+    assert run_trial(file.path, folder / "2", "{lr: 2}", "--checkpoint", "abc")[1] == {"v": 0.5, "checkpoint": 3.0}

@@ -447,6 +447,19 @@ def test_data_that_changed_between_two_runs_are_said_to_have_changed(
     assert [record.message for record in caplog.records if "has changed" in record.message] == [said]
 
 
+def test_code_that_changes_while_a_study_runs_is_a_notice_of_the_trial_that_begins_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = iter(["", "helper.py has changed", ""])
+    monkeypatch.setattr("automl.executor.loop.CodeWatch.change", lambda _: next(changes))
+    study = Study(tmp_path)
+
+    for _ in range(3):
+        study.end(study.next())
+
+    assert read_state(study.directory).notices == ("trial 1: helper.py has changed",)
+
+
 def test_a_range_that_has_grown_is_part_of_what_the_status_shows() -> None:
     state = StudyState()
 

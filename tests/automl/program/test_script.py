@@ -35,6 +35,32 @@ def test_a_script_is_found_behind_interpreters_launchers_and_modules(tmp_path: P
     assert find_script(["depth_net", "train"], tmp_path) is None
 
 
+@pytest.mark.parametrize(
+    ("command", "names"),
+    [
+        ("sh run.sh --lr {lr}", ["run.sh"]),
+        ("./solver {lr}", ["solver"]),
+        ("python train.py --config=big.yaml {lr}", ["train.py", "beside.py", "big.yaml"]),
+        ("python -m pkg.go {lr}", ["pkg/go.py", "pkg/__init__.py"]),
+        ("python train.py --data data.npz --out log.txt {lr}", ["train.py", "beside.py"]),
+        ("env/bin/python train.py {lr}", ["train.py", "beside.py"]),
+        ("python nothing.py {lr}", []),
+    ],
+)
+def test_the_files_of_a_program_are_what_it_imports_and_the_command_names(
+    tmp_path: Path, command: str, names: list[str]
+) -> None:
+    for name in ("train.py", "beside.py", "run.sh", "solver", "big.yaml", "data.npz", "log.txt", "pkg/go.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("import beside" if name == "train.py" else "", encoding="utf-8")
+    (tmp_path / "pkg/__init__.py").touch()
+    (tmp_path / "solver").chmod(0o755)
+    (tmp_path / "env/bin").mkdir(parents=True)
+    (tmp_path / "env/bin/python").symlink_to(sys.executable)
+
+    assert read_script(command, tmp_path).files == tuple(tmp_path / name for name in names)
+
+
 def test_what_the_command_itself_says_counts_before_the_source(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(PARSER, encoding="utf-8")
 
