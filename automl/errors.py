@@ -129,7 +129,7 @@ class LaunchError(AutomlError):
 
 
 class StudyFailedError(AutomlError):
-    """The study ran to its end and no trial has a usable value."""
+    """The study ran to its end, and no trial has a usable value or the best checkpoint cannot be handed over."""
 
     exit_status = 5
 

@@ -33,6 +33,7 @@ from automl.samplers.registry import make_searcher
 from automl.shown_command import shown_command
 from automl.smoke import smoke_test
 from automl.storage.documents import only_for_user
+from automl.storage.held_study import held_study
 from automl.storage.owner import OwnerLock
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import write_plan
@@ -188,7 +189,7 @@ def run_in(
     with recorded(directory.root):
         lock = OwnerLock(directory)
     try:
-        with lock:
+        with lock, held_study(directory.root):
             _run_locked(directory, request, plan, place, extra_trackers=extra_trackers, is_over=is_over)
     except KeyboardInterrupt as error:
         raise InterruptedStudyError(f"interrupted; {shown_command('resume', directory.root)} does the rest") from error
@@ -242,7 +243,8 @@ def _run_locked(
                     trackers=(recorders, *extra_trackers),
                     journal=OptunaJournal(directory.journal_file, plan),
                 )
-            _conclude(result, plan, evaluator, is_over=is_over)
+            with recorded(directory.root):
+                _conclude(result, plan, evaluator, is_over=is_over)
     finally:
         evaluator.launcher.close()
         _close_record(directory, recorders, mlflow, place.results)
@@ -272,13 +274,18 @@ def _import_early() -> None:
 
 
 def _conclude(result: StudyResult, plan: StudyPlan, evaluator: Evaluator, *, is_over: bool) -> None:
-    """Hand the study over; where no trial has a usable value or errors ended it, raise `StudyFailedError`.
+    """Hand the study over; where that fails, no trial has a usable value or errors ended it, raise `StudyFailedError`.
 
     Where it had failed before and this run only did what was left of it, a warning says so.
     """
     from automl.handoff.hand_over import hand_over  # noqa: PLC0415 - imported when a study starts
 
-    hand_over(evaluator)
+    try:
+        hand_over(evaluator)
+    except StudyFailedError as error:
+        if result.failure is None:
+            raise
+        logger.warning("%s", error)
     if result.failure is None and result.best is not None:
         return
     failure = result.failure or summarize_failure(result.trials, evaluator.root, plan.constraints)

@@ -38,6 +38,7 @@ from automl.schedulers.base import CloneRequest
 from automl.storage.deletion import delete
 from automl.storage.documents import write_document
 from automl.storage.event_log import EventLog, named_damage, read_log
+from automl.storage.held_study import require_held
 from automl.storage.legacy import upgrade_log
 from automl.storage.paths import StudyPaths, make_folder
 from automl.storage.study_directory import read_results, write_result
@@ -182,6 +183,7 @@ class StudyLoop:
     # Appending and folding.
 
     def _append(self, *events: Event) -> None:
+        require_held(self._paths.trials)
         for entry in self._log.append_all(events):
             event = entry.event
             self._fold(event, entry.time)
@@ -295,7 +297,7 @@ class StudyLoop:
             task = task.on((device,))
         known = (m for m in trial.measured if m.epoch is not None and m.epoch < start.first_epoch)
         task = replace(task, measured=tuple(known))
-        task.directory.mkdir(exist_ok=True, mode=0o700)  # not what was moved away meanwhile
+        make_folder(task.directory, below=self._paths.trials)  # not what was moved away meanwhile
         document = start.document(self._paths)
         write_document(task.files.start_file, document)
         self._append(
@@ -440,6 +442,7 @@ class StudyLoop:
     def check_budget(self) -> None:
         """End the study when its time or GPUs are used up or the user asks for it; to be called every second or so."""
         self._sharing.sample()
+        require_held(self._paths.trials)
         with self._lock:
             self._check_time()
             if (asked := read_stop_request(self._paths.root)) is not None:

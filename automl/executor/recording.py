@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from automl.errors import LaunchError
 from automl.shown_command import shown_command
 from automl.storage.deletion import links_out_of
+from automl.storage.held_study import ReplacedFolderError
 from automl.storage.paths import StudyPaths
 from automl.study.events import Measured, StudyStarted
 from automl.tracking.versions import collect_environment
@@ -64,6 +65,8 @@ def recorded(root: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if isinstance(error, ReplacedFolderError):
+            raise LaunchError(f"{error}, then continue with: {shown_command('resume', root)}") from error
         events_file = StudyPaths(root).events_file
         if isinstance(error, FileNotFoundError) and (error.filename == str(events_file) or not root.is_dir()):
             gone = f"the study directory {root} was moved or deleted while the study ran"

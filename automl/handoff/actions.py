@@ -11,6 +11,7 @@ import math
 import os
 import time
 from collections.abc import Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
 from types import MappingProxyType
@@ -31,6 +32,7 @@ from automl.spec.model import Spec
 from automl.spec.write import write_spec
 from automl.storage.documents import only_for_user, to_json, write_document
 from automl.storage.event_log import EventLog
+from automl.storage.held_study import ReplacedFolderError, held_study
 from automl.storage.legacy import upgrade_log
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan
@@ -43,6 +45,7 @@ from automl.trial.failures import classify, read_tail
 from automl.trial.follow import follow
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from automl.launch.base import Job, Launcher
@@ -147,6 +150,7 @@ def run_action(root: Path, action: str, launcher: Launcher, options: ActionOptio
         ConfigurationError: the folder is no study directory, or data and overrides do not fit the action; a skill
             without the action, a study without a checkpoint, or data that are not there, are results with status
             unavailable.
+        LaunchError: something else took the place of the study, or of a folder in it, while the action ran.
     """
     options = options or ActionOptions()
     study = StudyPaths(root)
@@ -172,30 +176,40 @@ def run_action(root: Path, action: str, launcher: Launcher, options: ActionOptio
     if missing:
         return replace(result, reason="; ".join(f"{problem.where}: found {problem.found}" for problem in missing))
     launch = action_launch(plan.launched, skill.actions[action], skill)
-    started_s = time.monotonic()
-    try:
-        ready_launch(launch)
-        job = launcher.launch(_request(paths, f"{root.name}/{key}", skill.actions[action], spec, launch, options))
-    except LaunchError as error:
-        status, reason, values = ActionStatus.FAILED, error.headline, dict[str, float]()
-    else:
-        status, reason, values = _follow(job, paths, options.time_limit_s)
-    result = replace(
-        result,
-        status=status,
-        reason=reason,
-        trial=chosen.trial,
-        epoch=chosen.epoch,
-        checkpoint=study.relative(chosen.path),
-        values=values,
-        files=tuple(study.relative(file) for file in paths.products()),
-        elapsed_s=time.monotonic() - started_s,
-        directory=study.relative(paths.root),
-    )
-    for refused in refusals(paths.root):
-        logger.warning("%s: %s", key, refused)
-    write_document(paths.result_file, result)
+    with _held(root):
+        started_s = time.monotonic()
+        try:
+            ready_launch(launch)
+            job = launcher.launch(_request(paths, f"{root.name}/{key}", skill.actions[action], spec, launch, options))
+        except LaunchError as error:
+            status, reason, values = ActionStatus.FAILED, error.headline, dict[str, float]()
+        else:
+            status, reason, values = _follow(job, paths, options.time_limit_s)
+        result = replace(
+            result,
+            status=status,
+            reason=reason,
+            trial=chosen.trial,
+            epoch=chosen.epoch,
+            checkpoint=study.relative(chosen.path),
+            values=values,
+            files=tuple(study.relative(file) for file in paths.products()),
+            elapsed_s=time.monotonic() - started_s,
+            directory=study.relative(paths.root),
+        )
+        for refused in refusals(paths.root):
+            logger.warning("%s: %s", key, refused)
+        write_document(paths.result_file, result)
     return result
+
+
+@contextmanager
+def _held(root: Path) -> Iterator[None]:
+    try:
+        with held_study(root):
+            yield
+    except ReplacedFolderError as error:
+        raise LaunchError(str(error)) from error
 
 
 def action_launcher(root: Path, *, action: str = "", session: str | None = None) -> Launcher:

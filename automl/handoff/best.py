@@ -30,7 +30,8 @@ from automl.spec.overrides import flatten
 from automl.spec.write import write_spec
 from automl.storage.deletion import delete, is_deletable, real_path
 from automl.storage.documents import read_document, write_document
-from automl.storage.paths import StudyPaths
+from automl.storage.held_study import require_held
+from automl.storage.paths import StudyPaths, make_folder
 from automl.storage.plan_document import read_plan
 from automl.storage.study_directory import read_results, read_state, study_of_plan
 from automl.storage.trainer_files import keep_made, refusals, sha256_of
@@ -119,6 +120,7 @@ def select_best(root: Path) -> StudyBest:
         ConfigurationError: the folder is no study directory, or a file of it cannot be read.
         StudyFailedError: no trial has a usable value, or the best one's checkpoint has changed since.
     """
+    require_held(root)
     plan, state = read_plan(StudyPaths(root)), read_state(StudyPaths(root))
     result = replace(study_of_plan(plan), trials=state.results)
     trial, before = result.best, _kept_before(root)
@@ -288,7 +290,7 @@ def _keep(root: Path, source: Path, digest: str, links: Mapping[str, str]) -> Pa
             are those that did), or the link leads to another file of that name.
     """
     inside, folder = followed(root), StudyPaths(root).best
-    folder.mkdir(exist_ok=True)
+    make_folder(folder, below=root)
     kept = folder / source.name
     if source == kept or (kept.exists() and sha256_of(kept) == digest):
         return kept

@@ -1,6 +1,7 @@
 """When a study has ended: select, evaluate and register the best checkpoint, write the report, and say that it is done.
 
-Each step may be done twice, so a resume does what a killed driver left. Failures are logged, not raised.
+Each step may be done twice, so a resume does what a killed driver left. A step that fails keeps no other from being
+done.
 """
 
 from __future__ import annotations
@@ -35,18 +36,20 @@ def hand_over(evaluator: Evaluator) -> StudyBest | None:
     """Keep, evaluate and register the best checkpoint of a study that has ended, and write its report.
 
     Returns:
-        The best, with a warning where it left no checkpoint; None if no trial has a usable value, and, with a warning,
-        if its checkpoint cannot be trusted.
+        The best, with a warning where it left no checkpoint; None if no trial has a usable value.
 
     Raises:
         ConfigurationError: the folder is no study directory.
+        StudyFailedError: the best checkpoint cannot be trusted or kept; all else is done.
     """
-    from automl.html_report.page import write_report  # noqa: PLC0415 - plotly and pandas, at the end only
-
     root, paths = evaluator.root, StudyPaths(evaluator.root)
     leave_deleted_folder()
     log = EventLog(paths.events_file)
-    best = _kept_best(root)
+    best, refusal = None, None
+    try:
+        best = _kept_best(root)
+    except StudyFailedError as error:
+        refusal = error
     has_checkpoint = best is not None and bool(best.checkpoint)
     if has_checkpoint:
         evaluator.best()
@@ -57,25 +60,29 @@ def hand_over(evaluator: Evaluator) -> StudyBest | None:
     if best is not None:
         for file in (paths.best_spec, paths.best_file, *([paths.evaluations_file] if has_checkpoint else [])):
             log.append(FileAttached(run=STUDY_RUN, path=file.name))
+    _write_report(paths, log)
+    log.append(HandedOver(sha256=best.sha256 if best is not None and has_checkpoint else None))
+    log.close()
+    if refusal is not None:
+        raise refusal
+    return best
+
+
+def _write_report(paths: StudyPaths, log: EventLog) -> None:
+    from automl.html_report.page import write_report  # noqa: PLC0415 - plotly and pandas, at the end only
+
     try:
-        write_report(root)
+        write_report(paths.root)
     except OSError as error:
         logger.warning("the report could not be written: %s", error)
     else:
         log.append(FileAttached(run=STUDY_RUN, path=paths.report_file.name))
-    log.append(HandedOver(sha256=best.sha256 if best is not None and has_checkpoint else None))
-    log.close()
-    return best
 
 
 def _kept_best(root: Path) -> StudyBest | None:
     if read_study(root)[1].best is None:
         return None
-    try:
-        best = select_best(root)
-    except StudyFailedError as error:
-        logger.warning("no checkpoint is handed over: %s", error)
-        return None
+    best = select_best(root)
     if not best.checkpoint:
         names = StudyPaths(root).best_spec.name, StudyPaths(root).best_file.name
         logger.warning("trial %d, the best, left no checkpoint; its values are in %s and %s", best.trial, *names)

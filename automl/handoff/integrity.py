@@ -53,12 +53,15 @@ def require_sound(paths: StudyPaths) -> StudyState:
         (paths.plan_file, StoredPlan),
         (paths.record_file, RecordLocation),
         (paths.best_file, StudyBest),
-        *((paths.result_file(trial.number), TrialResult) for trial in state.trials if trial.result is not None),
         *((paths.action(known.action).result_file, ActionResult) for known in evaluations.values() if known.action),
     ]
-    for file, kind in documents:
-        if read(read_document, file, kind) is not None and not has_check(file):
-            unchecked.append(file.name)
+    own = {paths.result_file(trial.number): trial.result for trial in state.trials if trial.result is not None}
+    documents += [(file, TrialResult) for file in own]
+    found = {file: known for file, kind in documents if (known := read(read_document, file, kind)) is not None}
+    unchecked += [file.name for file in found if not has_check(file)]
+    problems += [
+        _foreign(file, own[file].number) for file in found if file in own and not _is_of(own[file], found[file])
+    ]
     read(require_best_spec, paths)
     if problems:
         raise ConfigurationError.from_problems([*dict.fromkeys(problems)], subject="the study directory")
@@ -67,3 +70,17 @@ def require_sound(paths: StudyPaths) -> StudyState:
         names = ", ".join(dict.fromkeys(unchecked))
         logger.warning("%s: written by an earlier version, without a checksum: changes are not noticed", names)
     return state
+
+
+def _is_of(known: TrialResult, found: TrialResult) -> bool:
+    """Tell whether a result is that of a trial in the log: a folder may lead to the trials of another study."""
+    return (known.number, known.assignment, known.elapsed_s) == (found.number, found.assignment, found.elapsed_s)
+
+
+def _foreign(file: Path, number: int) -> Problem:
+    return Problem(
+        where=str(file),
+        found="the result of a trial of another study",
+        expected=f"what the log of this study says of trial {number}",
+        fix=f"put the folder of its own trials back in the place of {file.parent.parent}",
+    )

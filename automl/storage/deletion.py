@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from automl.regular_file import followed
+from automl.storage.held_study import require_held
 from automl.storage.paths import TRASH
 
 if TYPE_CHECKING:
@@ -57,8 +58,9 @@ def delete(path: Path, *, inside: Path, recorded: Collection[str] = ()) -> None:
 
     Raises:
         PermissionError: it lies elsewhere, for example behind a link.
-        OSError: it cannot be deleted.
+        OSError: it cannot be deleted, or its folder is no longer that of the study which this process holds.
     """
+    require_held(path.parent)
     if not (path.exists() or path.is_symlink()):
         return
     with _parent(path, inside, recorded) as folder:

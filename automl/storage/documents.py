@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from automl.errors import ConfigurationError, Problem
 from automl.regular_file import followed, open_regular
 from automl.spec.write import replace_file
+from automl.storage.held_study import require_held
 from automl.storage.portable import located
 from automl.storage.trainer_files import read_made
 
@@ -83,7 +84,12 @@ def write_document(file: Path, value: object, kind: Any = None) -> None:  # noqa
 
 
 def write_text(file: Path, text: str) -> None:
-    """Write a text file that its user alone may read, at once or not at all."""
+    """Write a text file that its user alone may read, at once or not at all.
+
+    Raises:
+        OSError: it cannot be written, or its folder is no longer that of the study which this process holds.
+    """
+    require_held(file.parent)
     replace_file(file, text.encode("utf-8"))
 
 

@@ -48,6 +48,7 @@ _CHECK_KEY = f', "{CHECK}": '.encode()
 _MEASURED = re.compile(rb'\{"event": "measured", "time": "[^"]*", "trial": ([0-9]+), ')
 _MEASURED_OR_STARTED = re.compile(rb'\{"event": "(?:measured|trial_started)", "time": "[^"]*", "trial": ([0-9]+), ')
 _HEAD = re.compile(rb'\{"event": "([a-z_]+)", "time": "([-+:.0-9TZ]+)", ("trial")?')
+_RESTORE = "restore it from a copy, or put the folder of its own trials back"
 _CLASSES: dict[str, type[Any]] = {event.kind: event for event in get_args(Event)}
 
 
@@ -215,7 +216,7 @@ def _has_right_check(line: bytes) -> bool:
 
 def damaged_log(file: Path, error: object) -> ConfigurationError:
     """Return the error about a log in which a line is missing or was changed: nothing else holds what it held."""
-    return torn_file(file, error, "one event per line, in the order in which they happened", "restore it from a copy")
+    return torn_file(file, error, "one event per line, in the order in which they happened", _RESTORE)
 
 
 @contextlib.contextmanager

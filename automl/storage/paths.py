@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from automl.storage.held_study import require_held
 from automl.storage.trainer_files import can_open, files_below
 
 if TYPE_CHECKING:
@@ -38,8 +39,9 @@ def make_folder(folder: Path, *, below: Path) -> None:
     So writers make no study again that was moved meanwhile: only its start makes its directory.
 
     Raises:
-        OSError: it cannot be made, or the folder that it is to be below is gone.
+        OSError: it cannot be made, or the folder that it is to be below is gone, or replaced (see `require_held`).
     """
+    require_held(folder)
     parts = folder.relative_to(below).parts
     for count in range(1, len(parts) + 1):
         below.joinpath(*parts[:count]).mkdir(mode=0o700, exist_ok=True)

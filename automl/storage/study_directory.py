@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from automl.regular_file import followed
 from automl.storage.documents import from_json, read_document, to_json, without_check, write_document
 from automl.storage.event_log import damaged_log, named_damage, read_settled
 from automl.storage.legacy import is_legacy, upgraded
@@ -91,7 +92,8 @@ def read_state(paths: StudyPaths, *, with_starts: bool = True) -> StudyState:
         known = {*_folded(paths, with_starts=False).ended}
         for number in sorted(without_line):
             if number not in known:
-                raise damaged_log(paths.events_file, f"no line for the end of trial {number}, which has a result")
+                found = followed(paths.result_file(number))
+                raise damaged_log(paths.events_file, f"no line for the end of trial {number}, which has {found}")
     return state
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl.regular_file import followed, kind_of, open_regular, reopened
+from automl.storage.held_study import require_held
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,8 +50,9 @@ def open_made(folder: Path, file: Path, *, most_bytes: int | None = None) -> Buf
     Raises:
         RefusedFileError: it is no regular file, lies outside the folder, is too large, or has terabytes without content
             that would be read for hours and may fill a disk as a copy.
-        OSError: it cannot be opened.
+        OSError: it cannot be opened, or the folder is no longer that of the study which this process holds.
     """
+    require_held(folder)
     # Not opened for reading before it is known to be a file: that alone waits for, or wakes, the writer of a pipe.
     found = os.open(file, os.O_PATH)
     try:

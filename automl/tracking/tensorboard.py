@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from automl import clock
 from automl.regular_file import open_to_append
+from automl.storage.held_study import require_held
 from automl.storage.paths import AttemptPaths
 from automl.storage.tf_record import record
 from automl.study.events import Measured, TrialEnded, TrialStarted
@@ -57,6 +58,7 @@ class TensorboardTracker(Tracker):
                     f"{int(clock.unix_time_s())}.{socket.gethostname()}.automl"
                 )
                 try:
+                    require_held(file.parent)
                     self._files[number] = open_to_append(file, mode=0o644)
                 except OSError as error:
                     self._warn(error)

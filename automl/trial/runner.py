@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 from automl.errors import ConfigurationError, LaunchError
 from automl.spec.model import Spec
 from automl.spec.write import write_spec
+from automl.storage.held_study import ReplacedFolderError, held_study, require_held
 from automl.storage.paths import make_folder
 from automl.study.ends import StopKind
 from automl.study.trial import FailureKind, TrialState
@@ -83,29 +85,27 @@ def run_trial(
     history.recall([*earlier_measurements(task.start, task.watch), *task.measured])
     exit_status: int | None = None
     digest = ""
-    try:
-        digest = _write_spec(task)
-        job = launcher.launch(launch_request(task))
-    except LaunchError as error:
-        outcome = failed(classify_launch(error))
-    except ConfigurationError as error:
-        outcome = failed(Failure(kind=FailureKind.SPEC, cause=" ".join(str(error).split())))
-    except OSError as error:
-        outcome = failed(_no_directory(error))
-    else:
-        running = _RunningTrial(task, history, job, reporter, stop_requested, started_s)
+    with ExitStack() as holding:
         try:
-            outcome = running.watch()
-        finally:
-            job.kill(grace_s=_NO_GRACE_S)
-        exit_status = running.exit_status
+            holding.enter_context(held_study(task.study_directory))
+            digest = _write_spec(task)
+            job = launcher.launch(launch_request(task))
+        except (LaunchError, ConfigurationError, OSError) as error:
+            outcome = failed(_not_started(error))
+        else:
+            running = _RunningTrial(task, history, job, reporter, stop_requested, started_s)
+            try:
+                outcome = running.watch()
+            finally:
+                job.kill(grace_s=_NO_GRACE_S)
+            exit_status = running.exit_status
 
-    elapsed_s = task.start.earlier_s + time.monotonic() - started_s
-    result = build_result(task, history, outcome, elapsed_s=elapsed_s, exit_status=exit_status)
-    result = replace(result, spec_sha256=digest)
-    result = measure_more(
-        task, launcher, result, report=reporter.add, must_end=partial(_is_interrupted, stop_requested)
-    )
+        elapsed_s = task.start.earlier_s + time.monotonic() - started_s
+        result = build_result(task, history, outcome, elapsed_s=elapsed_s, exit_status=exit_status)
+        result = replace(result, spec_sha256=digest)
+        result = measure_more(
+            task, launcher, result, report=reporter.add, must_end=partial(_is_interrupted, stop_requested)
+        )
     reporter.finish()
     return result
 
@@ -118,8 +118,16 @@ def _write_spec(task: TrialTask) -> str:
     return write_spec(Spec(values=task.command.spec), task.command.config_format, task.spec_file)
 
 
-def _no_directory(error: OSError) -> Failure:
+def _not_started(error: LaunchError | ConfigurationError | OSError) -> Failure:
+    if isinstance(error, LaunchError):
+        return classify_launch(error)
+    if isinstance(error, ConfigurationError):
+        return Failure(kind=FailureKind.SPEC, cause=" ".join(str(error).split()))
     return Failure(kind=FailureKind.INFRASTRUCTURE, cause=f"the trial directory could not be prepared: {error}")
+
+
+def _replaced(error: ReplacedFolderError) -> Failure:
+    return Failure(kind=FailureKind.INFRASTRUCTURE, cause=f"while it ran, {error.filename} {error.strerror}")
 
 
 def _is_interrupted(stop_requested: Callable[[], StopCause | None]) -> bool:
@@ -180,6 +188,10 @@ class _RunningTrial:
     def _must_end(self) -> bool:
         self._looked_s = time.monotonic()
         self.reporter.tick()
+        try:
+            require_held(self.task.directory)
+        except ReplacedFolderError as error:
+            self._outcome = self._outcome or failed(_replaced(error))
         if self._outcome is None and (cause := self.stop_requested()) is not None:
             self._outcome = stopped(cause)
         elapsed_s, limit_s = self.task.start.earlier_s + time.monotonic() - self.started_s, self.task.limits.trial_s

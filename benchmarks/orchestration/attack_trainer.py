@@ -28,6 +28,7 @@ from automl.readers.status_file import StatusReader
 from automl.schedulers.base import Scheduler
 from automl.storage.deletion import delete
 from automl.storage.event_log import Entry, EventLog, read_log
+from automl.storage.held_study import held_study
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan
 from automl.storage.study_directory import read_results
@@ -294,30 +295,55 @@ def _wrong_names(root: Path, entry: Entry) -> str:
 def moved(_: Path, source: random.Random, folder: Path) -> str:
     """Move the results at a random step of a study: it ends with an error, and nothing is made at the old path."""
     results = folder / "results"
-    location = toy_location(results)
+    went_on = _changed_at_a_step(source, folder, lambda: results.rename(folder / "moved"))
+    made = results.exists() and (folder / "moved").exists()
+    return went_on or (f"made again: {sorted(map(str, results.rglob('*')))}" if made else "")
+
+
+def replaced(study: Path, source: random.Random, folder: Path) -> str:
+    """Put a link to another study in place of one that runs, or of its trials: it ends, and the other stays whole."""
+    own, other = toy_location(folder / "results").directory, folder / "other"
+    shutil.copytree(study, other, symlinks=True)
+    place, before = source.choice(["", "trials"]), _contents(other)
+
+    def put_link() -> None:
+        (own / place).rename(folder / "aside")
+        (own / place).symlink_to(other / place)
+
+    went_on = _changed_at_a_step(source, folder, put_link)
+    changed = {name for name, _ in {*_contents(other).items()} ^ {*before.items()}}
+    return went_on or (f"changed in the other study: {sorted(changed)}" if changed else "")
+
+
+def _contents(root: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(root)): file.read_bytes() for file in root.rglob("*") if file.is_file()}
+
+
+def _changed_at_a_step(source: random.Random, folder: Path, change: Callable[[], object]) -> str:
+    """Make a change at a random step of a study in a folder; return what is wrong if the study goes on."""
+    location = toy_location(folder / "results")
     location.directory.mkdir(parents=True)
     tracker = TensorboardTracker()
     searcher = ListSearcher([{"quality": 0.1 * number} for number in range(6)])
     plan = toy_plan(folder / "skill", trials=6)
     loop = StudyLoop(plan, location, searcher=searcher, scheduler=Scheduler(), trackers=[tracker])
-    loop.open()
     steps, stopped_at = 0, source.randint(0, 20)
 
     def step() -> None:
         nonlocal steps
         if steps == stopped_at:
-            results.rename(folder / "moved")
+            change()
         steps += 1
 
-    try:
-        _go_through(loop, step)
-    except (AutomlError, OSError):
-        pass
-    else:
-        return f"it went on after step {stopped_at} of {steps}" if steps > stopped_at else ""
-    finally:
-        tracker.close()
-    return f"made again: {sorted(map(str, results.rglob('*')))}" if results.exists() else ""
+    with held_study(location.directory):
+        loop.open()
+        try:
+            _go_through(loop, step)
+        except (AutomlError, OSError):
+            return ""
+        finally:
+            tracker.close()
+    return f"it went on after step {stopped_at} of {steps}" if steps > stopped_at else ""
 
 
 def _go_through(loop: StudyLoop, step: Callable[[], None]) -> None:
@@ -358,4 +384,5 @@ KINDS = {
     "a trainer floods its status file": flooded,
     "a trainer reports names that are none": named,
     "the results are moved during a run": moved,
+    "another study is put in the place of one that runs": replaced,
 }

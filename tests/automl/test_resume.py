@@ -149,6 +149,25 @@ def test_a_resume_that_can_do_nothing_of_what_is_missing_is_an_error(
         resume_study(study)
 
 
+def test_trials_of_another_study_in_place_of_its_own_are_refused(study: Path) -> None:
+    ended = TrialResult(number=0, state=TrialState.COMPLETED, assignment={}, directory="trials/0000", elapsed_s=1.0)
+    other = StudyPaths(study.with_name("other"))
+    write_result(StudyPaths(study), ended)
+    write_result(other, dataclasses.replace(ended, elapsed_s=2.0))
+    (study / "trials").rename(study / "aside")
+    (study / "trials").symlink_to(other.trials)
+    before = {file: file.read_bytes() for file in study.parent.rglob("*") if file.is_file()}
+
+    with pytest.raises(ConfigurationError) as error:
+        resume_study(study)
+
+    (problem,) = error.value.problems
+    assert problem.where == str(study / "trials/0000/result.json")
+    assert problem.found == "the result of a trial of another study"
+    assert problem.fix == f"put the folder of its own trials back in the place of {study / 'trials'}"
+    assert {file: file.read_bytes() for file in study.parent.rglob("*") if file.is_file()} == before
+
+
 def test_a_study_killed_between_its_last_trial_and_its_end_is_ended_by_a_resume(
     study: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,6 +24,7 @@ from automl.launch.command import example_command
 from automl.launch.local import WarmLauncher
 from automl.launch.processes import end_leftovers
 from automl.shown_command import shown_command
+from automl.storage.held_study import ReplacedFolderError
 from automl.storage.paths import StudyPaths
 from automl.study.ends import EndKind, EndReason
 from automl.study.launch_plan import LauncherKind
@@ -111,8 +112,12 @@ def _suspended_by_errors(loop: StudyLoop) -> Iterator[None]:
         end = EndReason(kind=EndKind.SIGNAL)
         if isinstance(error, AutomlError):
             end = EndReason(kind=EndKind.ERROR, detail=error.headline)
-        with contextlib.suppress(OSError):
+        try:
             loop.suspend(end)
+        except (FileNotFoundError, ReplacedFolderError):  # the log is open, wherever the study was moved to
+            loop.leave(end)
+        except OSError as unwritten:
+            logger.debug("the end is not in the log: %s", unwritten)
         raise
 
 

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl.regular_file import open_regular, open_to_append
+from automl.storage.held_study import ReplacedFolderError, held_study, require_held
 from automl.storage.paths import StudyPaths, make_folder
 from automl.storage.working_folder import leave_deleted_folder
 from automl.tracking.mlflow.folder import MlflowFolder
@@ -151,11 +152,19 @@ def main(arguments: list[str]) -> int:
     study, experiment, delay_s = arguments
     tracking_uri = os.environ.pop(URI_VARIABLE)
     os.nice(5)
-    orders = _Orders()
-    orders.begin.wait(float(delay_s))
-    if orders.is_late():
-        return _UNSENT_STATUS  # given up before it began
-    folder = MlflowFolder(StudyPaths(Path(study)))
+    folder, orders = MlflowFolder(StudyPaths(Path(study))), _Orders()
+    try:
+        with held_study(folder.study.root):
+            orders.begin.wait(float(delay_s))
+            is_sent = not orders.is_late() and _send(folder, tracking_uri, experiment, orders)
+    except ReplacedFolderError as error:
+        logger.warning("nothing more is sent: %s", error)
+        is_sent = False
+    return 0 if is_sent else _UNSENT_STATUS
+
+
+def _send(folder: MlflowFolder, tracking_uri: str, experiment: str, orders: _Orders) -> bool:
+    """Send log and files until the order to finish; return whether the server has all of it."""
     try:
         from automl.tracking.mlflow.files import FileUploader  # noqa: PLC0415 # 3 s, after stdin is watched
         from automl.tracking.mlflow.uploader import Uploader  # noqa: PLC0415
@@ -168,7 +177,7 @@ def main(arguments: list[str]) -> int:
     collect_rarely()
     with only_writer(folder, orders.is_over) as has_lock:
         if not has_lock:
-            return _UNSENT_STATUS
+            return False
         uploader = Uploader(folder, tracking_uri, experiment)
         has_log = threading.Event()
         file_uploader = FileUploader(uploader, folder.study)
@@ -178,7 +187,7 @@ def main(arguments: list[str]) -> int:
         if _send_log(uploader, orders, folder.study.events_file):
             has_log.set()
             files.join(orders.left_s)
-    return 0 if folder.is_complete(tracking_uri) else _UNSENT_STATUS
+    return folder.is_complete(tracking_uri)
 
 
 def _send_log(uploader: Uploader, orders: _Orders, log: Path) -> bool:
@@ -188,6 +197,7 @@ def _send_log(uploader: Uploader, orders: _Orders, log: Path) -> bool:
     failures = 0
     while not orders.is_late() and log.is_file():  # a study that was moved or deleted is not made again
         leave_deleted_folder()
+        require_held(log.parent)
         is_last = orders.finish.is_set()  # what is in the log now is all that is to be sent
         try:
             if uploader.send_pending():

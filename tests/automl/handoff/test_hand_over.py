@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
+
+from automl.errors import StudyFailedError
 from automl.handoff.actions import ActionOptions
 from automl.handoff.best import read_best
 from automl.handoff.evaluation import Evaluator
@@ -25,8 +28,6 @@ from tests.scripted_launcher import Script, ScriptedLauncher, ScriptedWrite
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 
 def reporting(root: Path) -> Evaluator:
@@ -88,6 +89,22 @@ def test_a_study_without_a_usable_value_is_handed_over_too(tmp_path: Path) -> No
     assert [entry.event for entry in read_log(directory.events_file)][-1] == HandedOver(sha256=None)
     assert directory.report_file.is_file()
     assert missing_parts(directory, f"sqlite:///{tmp_path}/mlflow.db") == ["record"]
+
+
+def test_a_best_checkpoint_that_cannot_be_kept_is_an_error_after_all_else_is_done(tmp_path: Path) -> None:
+    directory, elsewhere = write_study(tmp_path / "demo"), tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    directory.best.symlink_to(elsewhere)
+
+    with pytest.raises(StudyFailedError, match="the best checkpoint cannot be kept") as error:
+        hand_over(reporting(directory.root))
+
+    assert error.value.exit_status == 5
+    assert [entry.event for entry in read_log(directory.events_file)][-1] == HandedOver(sha256=None)
+    assert directory.report_file.is_file()
+    assert list(elsewhere.iterdir()) == []
+    directory.best.unlink()
+    assert hand_over(reporting(directory.root)) is not None
 
 
 def test_a_trainer_without_checkpoints_keeps_its_study_and_gets_a_warning(

@@ -393,3 +393,27 @@ def test_task_and_result_can_be_sent_to_another_process(tmp_path: Path) -> None:
     assert pickle.loads(pickle.dumps(task)) == task  # noqa: S301 # our own bytes
     assert pickle.loads(pickle.dumps(result)) == result  # noqa: S301 # our own bytes
     assert pickle.loads(pickle.dumps(reported)) == reported  # noqa: S301 # our own bytes
+
+
+def test_a_folder_that_was_replaced_by_a_link_is_neither_read_nor_written(tmp_path: Path) -> None:
+    task = task_in(tmp_path / "own")
+    other = tmp_path / "other" / "trials"
+    (other / "0007" / "train").mkdir(parents=True)
+    (other / "0007" / "train.log").write_text("a secret of another study", encoding="utf-8")
+    (other / "0007" / "train" / "status.json").write_text('{"epoch": 0, "kpi": {"val/d1": 0.9}}\n', encoding="utf-8")
+    before = {file: file.read_bytes() for file in other.rglob("*") if file.is_file()}
+    script = Script(writes=tuple(epoch(0, 0.5)), exit_status=None, ends_at_s=60.0)
+
+    def replace_trials(_: Measurement) -> None:
+        trials = task.study_directory / "trials"
+        if not trials.is_symlink():
+            trials.rename(trials.with_name("aside"))
+            trials.symlink_to(other)
+
+    result = run_trial(task, ScriptedLauncher(lambda _: script), report=replace_trials, stop_requested=lambda: None)
+
+    assert result.state is TrialState.FAILED
+    assert result.failure is FailureKind.INFRASTRUCTURE
+    assert result.reason == f"while it ran, {tmp_path}/own/trials is a link to {other} now"
+    assert (result.log_tail, result.curve) == ((), ((0, 0.5),))
+    assert {file: file.read_bytes() for file in other.rglob("*") if file.is_file()} == before

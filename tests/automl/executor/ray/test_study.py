@@ -16,9 +16,11 @@ from automl.executor.ray import study as ray_study
 from automl.executor.ray.study import execute_study
 from automl.launch.local import WarmLauncher
 from automl.launch.processes import find_leftovers
+from automl.storage.event_log import read_log
+from automl.storage.held_study import held_study
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_results
-from automl.study.events import TrialEnded
+from automl.study.events import StudySuspended, TrialEnded
 from automl.study.trial import FailureKind, Measurement, TrialState
 from automl.trial.task import study_tag
 from tests.automl.executor.toy_study import ListSearcher, ListTracker, ThresholdRule, toy_location, toy_plan
@@ -302,6 +304,43 @@ def test_a_study_that_is_moved_while_it_runs_ends_with_one_sentence_and_is_not_m
         )
 
     assert not (tmp_path / "study").exists()
+
+
+def test_trials_that_are_replaced_while_a_study_runs_end_it_with_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, other = tmp_path / "study", tmp_path / "other"
+    (other / "0000").mkdir(parents=True)
+
+    def run(_: object, loop: StudyLoop, *__: object) -> None:
+        task = loop.next_task()
+        assert task is not None
+        (root / "trials").rename(root / "aside")
+        (root / "trials").symlink_to(other)
+        result = TrialResult(number=0, state=TrialState.COMPLETED, assignment={}, directory="trials/0000")
+        loop.ended(result)
+
+    monkeypatch.setattr(ray_study, "ray_session", lambda *_: contextlib.nullcontext(tmp_path))
+    monkeypatch.setattr(ray_study, "_run", run)
+    root.mkdir()
+
+    with held_study(root), pytest.raises(LaunchError) as error:
+        execute_study(
+            toy_plan(tmp_path / "skill", trials=1),
+            toy_location(tmp_path),
+            searcher=ListSearcher([{"mode": "good", "quality": 0.5}]),
+            scheduler=ThresholdRule(),
+        )
+
+    found = f"{root / 'trials'} is a link to {other} now"
+    assert str(error.value) == (
+        f"{found}, and nothing more is written or read there: put back what was there, then continue with:"
+        f" automl resume {root}"
+    )
+    assert list((other / "0000").iterdir()) == []
+    last = [entry.event for entry in read_log(root / "events.jsonl")][-1]
+    assert isinstance(last, StudySuspended)
+    assert last.reason.startswith(found)
 
 
 @pytest.mark.parametrize(("count", "said"), [(1, "ended 1 process that"), (2, "ended 2 processes that")])
