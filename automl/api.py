@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from automl.errors import ConfigurationError, InterruptedStudyError, Problem, counted
 from automl.function_file import load_apart, require_no_loading, write_function
 from automl.function_program import (
+    arguments_of,
     can_continue,
     defaults_of,
     function_command,
@@ -172,9 +173,8 @@ class Study:
             from automl.run import alone, make_directory, make_plan, run_in  # noqa: PLC0415 - ray, optuna, mlflow
 
             request, place = self._asked(trials), self._place()
-            with self._at_arguments():
+            with alone(), self._at_arguments():
                 plan = make_plan(request, place)
-            with alone():
                 directory = make_directory(request, plan, place)
                 self._directory = directory.root
                 run_in(directory, request, plan, place, extra_trackers=trackers)
@@ -321,15 +321,16 @@ def tune(
             function.
         AutomlError: what `automl run` would print.
     """
-    given: object = search
-    if not isinstance(given, Mapping) or not given:
-        found = f"{given!r:.80}" if given else "nothing to search"
+    asked: object = search
+    if not isinstance(asked, Mapping) or not asked:
+        found = f"{asked!r:.80}" if asked else "nothing to search"
         expected, fix = "a mapping of arguments to their values", 'write e.g. {"lr": (1e-5, 0.1)}'
         raise _unusable("search", found, expected, fix)
     require_no_loading()
     folder, own_name = Path(results).expanduser().absolute(), function_name(function)
     metric = _metric_of(objective)
-    if problems := function_problems(function, [*search, *(settings.get("set") or {})]):
+    given = [*search, *(settings.get("set") or {})]
+    if problems := function_problems(function, given):
         raise ConfigurationError.from_problems(problems, subject="the call")
     study = Study(
         program=function_command(),
@@ -346,8 +347,13 @@ def tune(
     with _interruptible(), load_apart(file) as own_files:
         _import_early()
         sources = own_files()
-    # No keys of a study file.
-    own = {"defaults": defaults_of(function, search), "name": own_name, "file": str(file.path), "sources": sources}
+    own = {  # no keys of a study file
+        "name": own_name,
+        "arguments": arguments_of(function, given),
+        "defaults": defaults_of(function, search),
+        "file": str(file.path),
+        "sources": sources,
+    }
     study._request = request.with_settings(program={**(request.program or {}), **own})
     return study.run(trials, is_shown=is_shown)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import math
 import shlex
 import sys
 from enum import Enum
@@ -50,15 +51,23 @@ def can_continue(function: Callable[..., object]) -> bool:
     return parameter is not None and parameter.kind in _NAMED
 
 
+def arguments_of(function: Callable[..., object], given: Iterable[str]) -> list[str]:
+    """Return the names of a function's arguments, and those that are given of any that it takes."""
+    parameters = inspect.signature(function).parameters.items()
+    return [*dict.fromkeys([*(name for name, one in parameters if one.kind in _NAMED), *given])]
+
+
 def defaults_of(function: Callable[..., object], searched: Collection[str]) -> dict[str, bool | int | float | str]:
     """Return the defaults of a function's arguments that are values of trials.
 
-    Another number, such as one of NumPy, is a value where its argument is searched; else the function has it itself.
+    Another number, such as one of NumPy, is a value where its argument is searched; else the function has it itself, as
+    it has one that is not finite.
     """
     found = {}
     for name, default in _defaults(function).items():
         value = _plain(default) if name in searched else default
-        if type(value) in {bool, int, float, str} and name != CHECKPOINT:
+        is_plain = type(value) in {bool, int, float, str} and not (type(value) is float and not math.isfinite(value))
+        if is_plain and name != CHECKPOINT:
             found[name] = value
     return found
 
@@ -67,7 +76,8 @@ def unused_defaults(function: Callable[..., object], searched: Collection[str]) 
     """Return a sentence for each searched argument whose default, where it is not None, trial 0 cannot have."""
     defaults, used = _defaults(function), defaults_of(function, searched)
     return [
-        f"the default of {name}, {defaults[name]!r:.80}, is neither a number nor a text: trial 0 has another value"
+        f"the default of {name}, {defaults[name]!r:.80}, is neither a finite number nor a text: trial 0 has another"
+        " value"
         for name in searched
         if name not in used and defaults.get(name) is not None
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from numbers import Integral, Real
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_SETTING = re.compile(r"--set '?\+?([\w.]+)=([^'\s,]+)'?")
+"""How problems say that a value should be set."""
 _GROUPS = ("budget", "resources", "options")
 """Keys of a study file whose own keys are names of options."""
 
@@ -81,20 +84,29 @@ def at_arguments(file: Path, document: Mapping[str, Any]) -> Iterator[None]:
     try:
         yield
     except ConfigurationError as error:
-        placed = [replace(problem, where=_placed(problem.where, file, document)) for problem in error.problems]
+        placed = [
+            replace(
+                problem,
+                where=_placed(problem.where, file, document),
+                fix=_SETTING.sub(r"set={'\1': \2}", problem.fix),
+            )
+            for problem in error.problems
+        ]
         raise ConfigurationError(error.headline, tuple(placed)) from error.__cause__
 
 
 def _placed(where: str, file: Path, document: Mapping[str, Any]) -> str:
     keys = where.removeprefix(f"{file}: ")
-    if where.startswith("--"):
+    if where.startswith("spec "):  # what is set, among all values
+        keys = where.replace("spec ", "set.", 1)
+    elif where.startswith("--"):
         option, _, value = where[2:].partition(" ")
         name = value.partition("=")[0]
         option = {"option": "options"}.get(option, option.replace("-", "_"))
         group = next((group for group in _GROUPS if option in (document.get(group) or ())), "")
         keys = ".".join(filter(None, (group, option, name)))
     first = next((key for key in document if keys == key or keys.startswith(f"{key}.")), None)
-    if first is None:
+    if first is None or (where.startswith("spec ") and _inside(keys.removeprefix("set."), document["set"])[:1] != "["):
         return where
     return first + _inside(keys.removeprefix(first).removeprefix("."), document[first])
 

@@ -15,7 +15,7 @@ from automl.plugins import check_installed
 from automl.program.sources import GONE
 from automl.request.location import RunLocation
 from automl.request.study_request import request_from_document
-from automl.run import make_plan, run_in
+from automl.run import alone, make_plan, run_in
 from automl.skill.program import COMMAND
 from automl.space.document import planned_space
 from automl.storage.documents import to_json
@@ -50,6 +50,7 @@ _SEARCHED = (
 _LIMITS = {EndKind.TIME: "time_s", EndKind.GPU_HOURS: "gpu_hours"}
 
 
+@alone()
 def resume_study(
     root: Path,
     *,
@@ -67,7 +68,7 @@ def resume_study(
         ConfigurationError: the folder is no study directory, a file of it is damaged, or the skill cannot be read.
         ResumeMismatchError: skill, template, schema or settings have changed; lists the changes.
         NothingToRunError: every trial has ended, and nothing of what follows is missing.
-        LaunchError: nothing of what is missing could be done; or see `run_in`.
+        LaunchError: nothing of what is missing could be done, or another study runs in this process; or see `run_in`.
     """
     directory = StudyPaths(root)
     stored = read_plan(directory)

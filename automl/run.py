@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_RUNNING = threading.RLock()
+_RUNNING = threading.Lock()
 
 
 def make_plan(request: StudyRequest, place: RunLocation) -> StudyPlan:
@@ -164,7 +164,6 @@ def make_directory(
     return StudyPaths(chosen or new_study_directory(place.results, plan.name))
 
 
-@alone()
 @only_for_user()
 def run_in(
     directory: StudyPaths,
@@ -177,7 +176,8 @@ def run_in(
 ) -> Path:
     """Run a plan in a study directory; trials that have ended are kept, unfinished ones continue.
 
-    With ``is_over`` the study has ended, and only what comes after its trials is done; how it ended is no error then.
+    The caller keeps other studies out of this process, see `alone`. With ``is_over`` the study has ended, and only what
+    comes after its trials is done; how it ended is no error then.
 
     Raises:
         LaunchError: Ray does not start, or the study directory cannot be written.

@@ -18,7 +18,7 @@ from automl.program.sources import digests, named
 from automl.skill.fields import is_parameter_path
 from automl.skill.load import load_skill
 from automl.skill.model import Skill, SkillAction
-from automl.skill.program import CHECKPOINT, COMMAND, CONFIG, NETWORK_ARCH, WORK, Program
+from automl.skill.program import CHECKPOINT, COMMAND, CONFIG, NETWORK_ARCH, WORK, Argument, Program
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -47,8 +47,9 @@ def program_skill(document: Mapping[str, Any]) -> Skill:
 
     Args:
         document: ``command`` and ``folder``, and of the study's `report`: ``checkpoint``, ``first_epoch``, ``resume``,
-            ``metrics``; and of a function its ``name``, its ``defaults`` by name, its ``sources``, the files of its
-            code by name, and its ``file``, which stands in the command for ``{function}``.
+            ``metrics``; and of a function its ``name``, the names of its ``arguments``, its ``defaults`` by name, its
+            ``sources``, the files of its code by name, and its ``file``, which stands in the command for
+            ``{function}``.
 
     Raises:
         ConfigurationError: a pattern of checkpoints names no epoch, or the words that resume name no checkpoint.
@@ -57,6 +58,7 @@ def program_skill(document: Mapping[str, Any]) -> Skill:
     command = document["command"].replace(f"{{{FUNCTION}}}", shlex.quote(function)) if function else document["command"]
     script, patterns = read_script(command, folder), _texts(document.get("checkpoint"))
     is_config, defaults = f"{{{CONFIG}}}" in command, dict(document.get("defaults") or {})
+    own_arguments: Iterable[str] = document.get("arguments") or ()
     problems = [*_pattern_problems(patterns), *_resume_problems(document.get("resume"))]
     if problems:
         raise ConfigurationError.from_problems(problems, subject="the study")
@@ -65,7 +67,7 @@ def program_skill(document: Mapping[str, Any]) -> Skill:
         command=command,
         folder=folder,
         library=script.library,
-        arguments=MappingProxyType(script.arguments),
+        arguments=MappingProxyType(script.arguments | {name: Argument(path=name) for name in own_arguments}),
         resume=document.get("resume"),
         outputs=tuple(Path(name).parts[0] for name in (*patterns, *_texts(metrics))),
         first_epoch=document.get("first_epoch"),
@@ -88,7 +90,7 @@ def program_skill(document: Mapping[str, Any]) -> Skill:
         values_source="its own default" if script.file is None else f"the default of {script.file.name}",
         is_open=True,
         fingerprints=MappingProxyType({COMMAND: _digest(document), **digests(program.sources)}),
-        architecture=_architecture(patterns, program.first_epoch or 0),
+        architecture=_reporting() if program.is_function else _architecture(patterns, program.first_epoch or 0),
     )
 
 
@@ -119,6 +121,13 @@ def _architecture(patterns: Iterable[str], first_epoch: int) -> Architecture:
         first_epoch=first_epoch,
         is_folder=any(pattern.endswith("/") for pattern in patterns),
     )
+    return replace(known, checkpoints=naming)
+
+
+def _reporting() -> Architecture:
+    """Return what holds for a function: a file is a checkpoint because it is reported, whatever its name."""
+    known = load_architecture(NETWORK_ARCH)
+    naming = replace(known.checkpoints, epoch_names=(), state_folders=(), best_names=(), first_epoch=0)
     return replace(known, checkpoints=naming)
 
 

@@ -110,16 +110,23 @@ class StatusReader:
     Attributes:
         directory: The trial directory.
         first_epoch: Number of the trainer's first epoch.
+        is_own: Only the file in the directory itself is read, which `automl.report` writes.
     """
 
     directory: Path
     first_epoch: int = 0
+    is_own: bool = False
     _files: dict[Path, tuple[GrowingFile, EpochBook]] = field(default_factory=dict)
     _search: FolderSearch = field(init=False)
     _notices: Notices = field(default_factory=Notices)
 
     def __post_init__(self) -> None:
-        self._search = FolderSearch(self.directory, lambda name: name == STATUS_FILE, is_impatient=True)
+        self._search = FolderSearch(
+            self.directory,
+            lambda name: name == STATUS_FILE,
+            pattern=STATUS_FILE if self.is_own else None,
+            is_impatient=True,
+        )
 
     @property
     def has_files(self) -> bool:

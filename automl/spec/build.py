@@ -88,6 +88,8 @@ def known_paths(spec: Spec, schema: TrainSchema | None, skill: Skill, action: st
     """Return every parameter path of an action that template, schema or skill name."""
     known = {path for path, _ in iterate_leaves(spec.values)} | {*(schema.leaves if schema is not None else ())}
     known |= {slot.key for slot in skill.actions[action].inputs} | {*skill.shorthand_keys.values()}
+    if (program := skill.actions[action].program) is not None:
+        known |= {*program.arguments}
     return known | {*skill.actions[action].spec_params, *filter(None, (skill.gpu_spec_key, skill.node_spec_key))}
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def sources_of(files: AttemptPaths, watch: TrialWatch, *, has_objective: Callable[[], bool]) -> list[Source]:
     """Return the sources of an attempt, the most trusted first; ``has_objective`` returns whether one reported it."""
     first_epoch = watch.first_epoch or 0
-    status = StatusReader(files.root, first_epoch)
+    status = StatusReader(files.root, first_epoch, is_own=watch.is_function)
     formats = [load_plugin(plugin, MetricFormat)() for plugin in watch.readers]  # type: ignore[type-abstract]  # a plug-in's class is concrete
     plugged = [FormatReader(files.root, form) for form in formats]
     if watch.is_function:

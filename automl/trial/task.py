@@ -86,7 +86,7 @@ class TrialWatch:
         wanted: Names of the other metrics that the study looks at, as it spells them.
         first_epoch: Number of the trainer's first epoch where the study says it; None where it has to be recognised.
         readers: Plug-ins that read formats of files.
-        is_function: Besides those formats the status files alone are read (see `Program`).
+        is_function: Besides those formats only what `automl.report` writes is read (see `Program`).
     """
 
     objective: Objective

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 from typing import TYPE_CHECKING, Any
@@ -93,21 +94,30 @@ def test_a_ready_study_has_its_own_settings() -> None:
 
 
 @pytest.mark.slow
-def test_what_a_function_prints_is_not_its_result(tmp_path: Path) -> None:
-    def train(lr: float = 0.01) -> float:
-        import time  # noqa: PLC0415 - runs elsewhere
+def test_what_a_function_prints_and_writes_is_not_its_result(tmp_path: Path) -> None:
+    def train(lr: float = 0.01, *, bias: float, cap: float = math.inf) -> float:
+        import json  # noqa: PLC0415 - runs elsewhere
+        import time  # noqa: PLC0415 - as above
+        from pathlib import Path  # noqa: PLC0415 - as above
 
+        assert cap == float("inf")
+        Path("status.json").write_text(json.dumps({"epoch": 5, "kpi": {"val_acc": 99}}), encoding="utf-8")
+        Path("best.pt").touch()
         print("epoch 1: loss=nan val_loss=nan val_acc=nan", flush=True)  # noqa: T201 - the point
         for epoch in range(3):
             print(f"epoch {epoch + 1}: val_acc={91 + epoch}", flush=True)  # noqa: T201 - as above
             time.sleep(0.3)
-        return 0.5 + lr
+        return bias + lr
 
-    tuned = automl.tune(train, {"lr": "0.01..0.2"}, "val_acc maximize", trials=2, results=tmp_path, is_shown=False)
+    search, fixed = {"lr": "0.01..0.2"}, {"bias": 0.5}
+    tuned = automl.tune(train, search, "val_acc maximize", trials=2, results=tmp_path, is_shown=False, set=fixed)
 
     frame = tuned.trials_dataframe()
     assert list(frame["state"]) == ["COMPLETED", "COMPLETED"]
     assert list(frame["val_acc"]) == [0.5 + lr for lr in frame["lr"]]
+    assert [path.name for path in tuned.directory.glob("trials/*/work/best.pt")] == ["best.pt", "best.pt"]
+    assert tuned.best is not None
+    assert tuned.best.checkpoint is None
 
 
 @pytest.mark.slow
@@ -137,6 +147,18 @@ def test_a_function_is_tuned_with_each_trial_in_a_process_of_its_own(tmp_path: P
     assert best.value == frame["val_loss"].min()
     assert list(curves[curves.trial == 0].epoch) == [0, 1, 2]
     assert again.report().is_file()
+
+
+def test_a_value_that_is_not_finite_is_named_as_an_argument_of_the_call(tmp_path: Path) -> None:
+    def train(lr: float, bound: float) -> float:
+        return lr + bound
+
+    with pytest.raises(ConfigurationError) as caught:
+        automl.tune(train, {"lr": (0.1, 0.2)}, "v maximize", results=tmp_path, set={"bound": math.inf})
+
+    (problem,) = caught.value.problems
+    assert (problem.where, problem.found) == ('set["bound"]', "inf")
+    assert problem.fix == "set a number with set={'bound': ...}, or null for none"
 
 
 @pytest.mark.parametrize("objective", [["acc maximize", "cost minimize"], 5, None])

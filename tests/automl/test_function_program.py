@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import threading
 from enum import IntEnum
 from fractions import Fraction
@@ -83,6 +84,16 @@ def test_only_plain_defaults_are_values_of_trial_0() -> None:
     assert defaults_of(mixed, ["b"]) == {"a": 1, "c": "x"}
 
 
+def test_a_default_that_is_not_finite_is_the_functions_own() -> None:
+    def bounded(a: float = math.inf, b: float = math.nan, c: float = 1e308, d: int = 10**400) -> None:
+        del a, b, c, d
+
+    assert defaults_of(bounded, ["a"]) == {"c": 1e308, "d": 10**400}
+    assert unused_defaults(bounded, ["a"]) == [
+        "the default of a, inf, is neither a finite number nor a text: trial 0 has another value"
+    ]
+
+
 def test_a_default_that_is_a_number_of_a_library_is_a_value_of_trial_0() -> None:
     def trained(a: object = HALF, b: object = SEVEN, c: object = SEVEN, d: object = QUARTER) -> None:
         del a, b, c, d
@@ -100,7 +111,7 @@ def test_a_searched_default_that_is_no_value_is_named() -> None:
 
     assert defaults_of(trained, ["size", "width", "shape"]) == {}
     assert unused_defaults(trained, ["size", "width"]) == [
-        "the default of size, <Size.SMALL: 1>, is neither a number nor a text: trial 0 has another value"
+        "the default of size, <Size.SMALL: 1>, is neither a finite number nor a text: trial 0 has another value"
     ]
 
 

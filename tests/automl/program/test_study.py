@@ -16,6 +16,7 @@ from automl.request.policy import Route
 from automl.request.study_request import load_study_request, request_from_document
 from automl.review import review_plan
 from automl.run import make_plan
+from automl.spec.build import override_problems
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import described_skill
 from automl.study.causes import Origin, OriginKind
@@ -136,6 +137,17 @@ def test_a_checkpoint_is_given_to_an_attempt_that_continues(tmp_path: Path) -> N
 
     assert command_of(plan, values, checkpoint=Path("/s/a b.ckpt"))[-2:] == ["--resume", "/s/a b.ckpt"]
     assert "--resume" not in command_of(plan, values)
+
+
+def test_an_argument_without_a_default_can_be_set(tmp_path: Path) -> None:
+    keys = {"program": "python train.py --{overrides}", "search": {"lr": "1e-5..1e-1"}}
+    file = study(tmp_path, **keys, set={"width": 3})
+    (tmp_path / "train.py").write_text(f"{SCRIPT}p.add_argument('--width', type=int, required=True)\n", "utf-8")
+    plan = plan_of(file)
+
+    assert "--width=3" in command_of(plan, {"lr": 0.1})
+    assert not override_problems(plan.skill, "train", {"width": 3})
+    assert override_problems(plan.skill, "train", {"breadth": 3})
 
 
 def test_values_reach_a_shell_quoted(tmp_path: Path) -> None:
