@@ -34,7 +34,8 @@ class GrowingFile:
         path: The file; it need not exist yet.
         folder: The folder of the trainer that has made it, see `automl.storage.trainer_files`; None for a file of ours.
         furthest_behind_bytes: When more than this is unread, the oldest part is skipped; None reads everything.
-        keeps_returns: A line that overwrites the one before, as those of a progress bar do, begins with a return.
+        keeps_layout: Blank lines and indentations are kept, and a line that overwrites the one before, as those of a
+            progress bar do, begins with a return.
         begun: How often it was read from its start.
         losses: What was left out, as sentences by their kinds.
     """
@@ -42,7 +43,7 @@ class GrowingFile:
     path: Path
     folder: Path | None = None
     furthest_behind_bytes: int | None = None
-    keeps_returns: bool = False
+    keeps_layout: bool = False
     begun: int = field(default=0, init=False)
     losses: dict[str, str] = field(default_factory=dict, init=False)
     _offset: int = 0
@@ -59,7 +60,7 @@ class GrowingFile:
         return self._seen != _UNSEEN
 
     def read(self) -> list[str]:
-        """Return the lines that were completed since the last call, without empty ones.
+        """Return the lines that were completed since the last call, without empty ones unless the layout is kept.
 
         A file that does not exist or cannot be read has no lines. One call reads at most 256 KiB.
         """
@@ -97,10 +98,11 @@ class GrowingFile:
         yield from self._decoded([last])
 
     def _split(self, content: bytes) -> list[bytes]:
-        if not self.keeps_returns or _RETURN not in content:
+        if not self.keeps_layout:
             return _LINE_END.split(content)
-        marked = content.replace(_RETURN + _NEWLINE, _NEWLINE).replace(_RETURN, _NEWLINE + _RETURN)
-        return marked.split(_NEWLINE)
+        if _RETURN in content:
+            content = content.replace(_RETURN + _NEWLINE, _NEWLINE).replace(_RETURN, _NEWLINE + _RETURN)
+        return content.split(_NEWLINE)
 
     def _is_continued(self, stream: BinaryIO, inode: int, size: int) -> bool:
         if inode != self._seen[0] or size < self._offset:
@@ -122,7 +124,6 @@ class GrowingFile:
 
     def _decoded(self, lines: list[bytes]) -> list[str]:
         texts = (line.decode("utf-8", errors="replace") for line in lines)
-        if not self.keeps_returns:
-            return [text for each in texts if (text := each.strip())]
-        marks = ((each[:1] if each[:1] == "\r" else "", each.strip()) for each in texts)
-        return [mark + text for mark, text in marks if text]
+        if self.keeps_layout:
+            return [each.rstrip() for each in texts]
+        return [text for each in texts if (text := each.strip())]

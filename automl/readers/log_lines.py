@@ -2,11 +2,8 @@
 
 A metric counts where its name, or an alias of it, is a whole word followed by ``=`` or ``:`` and a number, for the
 epoch that the log named last; so does one of a row that `ConsoleTable` reads. Which of several values of the objective
-count is decided by `Folds`, `SplitChoice`, `BatchMeter`, `BarValues` and `Wordings`, in this order.
-
-Progress bars repeat the value of the epoch before, so an equal value counts for a later epoch only once that epoch is
-over and has brought no other one. Where the log names no epoch, it counts on a line like the one before that says
-anything else anew, or behind other news: processes of one training may print the same line.
+count is decided by `Folds`, `SplitChoice`, `BatchMeter`, `BarValues` and `Wordings`, in this order; which equal ones
+are new by `Repetitions`.
 
 A ``loss`` without a split may be any loss: it counts where it is not finite.
 """
@@ -18,40 +15,35 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from automl import clock
+from automl.readers import blocks
 from automl.readers.batch_meter import BatchMeter, read_meter
+from automl.readers.blocks import Blocks
 from automl.readers.console_table import BEGINS, ConsoleTable
-from automl.readers.filtered_loss import GRADIENT, hidden_losses
 from automl.readers.folds import Folds
 from automl.readers.growing_file import GrowingFile
-from automl.readers.log_report import Report, without_numbers, without_times
+from automl.readers.log_report import Report
 from automl.readers.mentions import (
-    MOST_ON_A_LINE,
-    chosen,
-    grouped,
-    labelled,
-    last_numbers,
     metrics_in,
     split_of_mention,
 )
 from automl.readers.named_epochs import NamedEpoch
 from automl.readers.names import find_name
 from automl.readers.notices import Notices
-from automl.readers.progress_bar import BarValues, is_bar, is_unfinished
+from automl.readers.objective_mentions import ObjectiveMentions
+from automl.readers.progress_bar import BarValues, is_bar
+from automl.readers.repetitions import Repetitions
 from automl.readers.split_choice import SplitChoice
-from automl.readers.splits import Split, has_split, is_of, split_of
-from automl.readers.status_file import by_finiteness
+from automl.readers.splits import Split, has_split
 from automl.readers.wordings import Wordings
 from automl.study.trial import Measurement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from automl.readers.mentions import Mention
 
 _COLOURS = re.compile(r"\x1b\[[\d;]*m")
-_UNFINISHED_BAR = re.compile(r"\b\d{1,2}%\||\bepoch\b[\s\d:/]{1,20}\b\d{1,2}%", re.IGNORECASE)
-_PROCESS = re.compile(r"\b(?:rank|process|worker)\W{0,2}\d", re.IGNORECASE)
 _FAILURE = re.compile(r"\bexecution status\W+fail", re.IGNORECASE)
 _REMARK = re.compile(
     r"(?<!new )\bbest\b(?!\.\w)|\b(?:final(?:ly)?|finished|loaded|loading|restored|restoring|early stopping|summary"
@@ -74,9 +66,6 @@ _OF_REMARKS = (
 _BEST_BELOW = re.compile(r"\bbest\b[^:]*:$", re.IGNORECASE)
 """The end of a line that says it of the next one, as LightGBM's: ``Early stopping, best iteration is:``."""
 _DIGIT = re.compile(r"\d")
-_ANY_LOSS = "loss"
-_ANY_OBJECTIVE = "kpi"
-"""What some trainers print in place of the name of their metric."""
 _MOST_BYTES_BEHIND = 16 * 1024 * 1024
 _LONGEST_LINE = 10_000
 _MOST_HELD_BACK = 10_000
@@ -121,43 +110,34 @@ class LogReader:
     first_epoch: int | None = None
     _file: GrowingFile = field(init=False)
     _epoch: NamedEpoch = field(init=False)
+    _blocks: Blocks = field(init=False)
     _table: ConsoleTable = field(init=False)
     _notices: Notices = field(default_factory=Notices)
+    _mentions: ObjectiveMentions = field(init=False)
+    _repetitions: Repetitions = field(init=False)
     _folds: Folds = field(init=False)
     _splits: SplitChoice = field(init=False)
     _meter: BatchMeter = field(default_factory=BatchMeter)
     _bars: BarValues = field(init=False)
     _wordings: Wordings = field(init=False)
-    # The epoch and number that each name had last, and equal numbers of the current epoch.
-    _last: dict[str, tuple[int | None, float | str]] = field(default_factory=dict)
-    _repeated: dict[str, float | str] = field(default_factory=dict)
-    # Where no epoch is named: the last report, and whether there were other news since.
-    _report: Report | None = None
-    _has_news: bool = False
     _is_best_next: bool = False
-    # Whether the log has the objective by its name; and else of what it is, and its name without that.
-    _is_named: bool = False
-    _part: tuple[Split, str] | None = field(init=False)
-    _names: tuple[str, ...] = field(init=False)
     _held_back: list[Measurement] = field(default_factory=list)
     # What was measured while ``8/8`` may still prove that the epochs are counted from 1.
     _shiftable: dict[int | None, dict[str, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._file = GrowingFile(
-            self.path, self.path.parent, furthest_behind_bytes=_MOST_BYTES_BEHIND, keeps_returns=True
+            self.path, self.path.parent, furthest_behind_bytes=_MOST_BYTES_BEHIND, keeps_layout=True
         )
         self._epoch = NamedEpoch(self.first_epoch)
+        self._blocks = Blocks(self.objective, self._notices, self._has_objective, self._epoch.is_free)
         self._folds = Folds(self.objective, self._notices)
         self._splits = SplitChoice(self.objective, self._notices)
         self._bars = BarValues(is_at_once=has_split(self.objective))
         self._wordings = Wordings(self.objective, self._notices)
-        self._part = _part_of(self.objective)
-        others = (_ANY_LOSS, GRADIENT, _ANY_OBJECTIVE, *(self._part or ())[1:])
-        self._names = tuple(dict.fromkeys((*self.watched, self.objective, *others)))
-        self._table = ConsoleTable(
-            self.objective, (self.objective, *(self._part or ())[1:]), self.watched, self._notices
-        )
+        self._mentions = ObjectiveMentions(self.objective, self.watched, self._notices)
+        self._repetitions = Repetitions(self.objective)
+        self._table = ConsoleTable(self.objective, self._mentions.names, self.watched, self._notices)
 
     def read(self) -> list[Measurement]:
         """Return what is new and counts at once."""
@@ -172,10 +152,12 @@ class LogReader:
         return found
 
     def _counting(self, lines: list[str], *, is_over: bool = False) -> list[Measurement]:
-        found = [measurement for line in lines for measurement in self._parse(line)]
+        found = [measurement for line in lines for each in self._records(line) for measurement in self._parse(each)]
         if is_over:
-            found += [*self._repetitions(self._epoch.current), *self._end()]
-            self._table.end(has_objective=self._is_named)
+            found += [measurement for line in self._blocks.end() for measurement in self._parse(line)]
+            found += [*self._repetitions.end(self._epoch.current), *self._end()]
+            self._epoch.end(self.objective, self._notices)
+            self._table.end(has_objective=self._mentions.is_named)
         self._notices.say_all(self._file.losses)
         found += self._said()
         if not self.has_status():
@@ -185,6 +167,14 @@ class LogReader:
         lost = [{name: word for name, word in m.nonfinite.items() if name in self.watched} for m in found]
         kept = [replace(m, values={}, nonfinite=words) for m, words in zip(found, lost, strict=True)]
         return [m for m in kept if m.nonfinite or m.is_failure]
+
+    def _records(self, line: str) -> list[str]:
+        """Return the records that are complete now: most lines are one."""
+        is_of_several = self._blocks.is_open or line[:1] in blocks.BEGINS or line[-1] in blocks.ENDS
+        found = self._blocks.take(line) if is_of_several else [line]
+        if "{" in line and line.count("epoch") > 1:
+            return [part for each in found for part in self._blocks.objects(each)]
+        return found
 
     def _parse(self, line: str) -> list[Measurement]:
         line = line[-_LONGEST_LINE:]
@@ -216,12 +206,14 @@ class LogReader:
         ready = []
         if batches is None and self._meter.is_nearly_over:
             ready = self._behind(self._meter, self._meter.end())
-        numbers, mention = self._numbers_of(line)
+        numbers, mention = self._mentions.of(line)
+        if mention is not None or self.objective in numbers:
+            self._epoch.use()
         if mention is not None:
             ready += self._reported(self._report_of(line, mention, batches, names_epoch=names_epoch), numbers)
-        elif numbers:
-            self._has_news |= any(self._last.get(name, (None, None))[1] != numbers[name] for name in numbers)
-            ready += self._measured(numbers, line)
+        else:
+            self._repetitions.note(line, self._epoch.current)
+            ready += self._repetitions.measured(numbers, line, self._epoch.current)
         is_best_below = line[-1] == ":" and _BEST_BELOW.search(line) is not None
         self._is_best_next = is_best_below or (self._is_best_next and mention is None)
         return ready
@@ -231,66 +223,20 @@ class LogReader:
         before = self._epoch.current
         if not self._epoch.note(line, self._has_objective, has_round=has_round):
             return False, []
-        ready = self._repetitions(before) if self._epoch.current != before else []
+        is_next = self._epoch.current != before
+        self._epoch.is_used &= not is_next
+        ready = self._repetitions.end(before) if is_next else []
         if before is not None and not self._epoch.is_by_rounds:
             self._folds.is_back |= (self._epoch.current or 0) < before
         if self._epoch.is_shifted:
             self._epoch.is_shifted = False
             ready = [replace(found, epoch=found.epoch - 1) for found in ready if found.epoch is not None]
             earlier = {epoch - 1: values for epoch, values in self._shiftable.items() if epoch is not None}
-            ready = [*(self._measurement(values, epoch) for epoch, values in earlier.items()), *ready]
+            ready = [*(self._repetitions.measurement(values, epoch) for epoch, values in earlier.items()), *ready]
         return True, ready
 
     def _has_objective(self, text: str) -> bool:
         return bool(metrics_in(text, (self.objective,)))
-
-    def _numbers_of(self, line: str) -> tuple[dict[str, float | str], Mention | None]:
-        """Return the numbers on a line that count in any case, and the finite value of the objective."""
-        every = grouped(line, self._names)
-        if not every:
-            return {}, None
-        numbers = last_numbers(line, every)
-        numbers |= hidden_losses(numbers)
-        found = {name: number for name, number in numbers.items() if name in self.watched}
-        if isinstance(numbers.get(_ANY_LOSS), str):
-            found[_ANY_LOSS] = numbers[_ANY_LOSS]
-        if isinstance(numbers.get(self.objective), str):
-            return {**found, self.objective: numbers[self.objective]}, None
-        found.pop(self.objective, None)
-        mentions = every.get(self.objective, [])
-        self._is_named |= bool(mentions)
-        return found, self._only(line, mentions if self._is_named else self._unnamed(line, every))
-
-    def _unnamed(self, line: str, every: Mapping[str, list[Mention]]) -> list[Mention]:
-        """Return what stands for an objective that the log never names: ``kpi``, or ``val - acc`` for ``val_acc``."""
-        if self._part is not None:
-            split, name = self._part
-            found = [mention for mention in every.get(name, [])[-MOST_ON_A_LINE:] if is_of(line, mention.begin, split)]
-            if found:
-                return found
-        return every.get(_ANY_OBJECTIVE, [])
-
-    def _only(self, line: str, mentions: Sequence[Mention]) -> Mention | None:
-        """Return the one value of the objective on a line; say that it is no number, or one of several."""
-        numbers = chosen(line, mentions)
-        if len({mention.number for mention in numbers}) > 1:
-            texts = ", ".join(f"{labelled(line, mention)} {mention.text}" for mention in numbers)
-            self._notices.say(
-                "one line",
-                f"{self.objective} was not read from lines of the log with several values of it ({texts}): name one of "
-                "them as the metric, or print one",
-            )
-            return None
-        refused = [
-            mention.text for mention in mentions if mention.number is None and mention.text.lstrip("+-.")[0].isdigit()
-        ]
-        if refused:
-            self._notices.say(
-                "no number",
-                f"{self.objective} was not read from the log where it is written {refused[0].strip()}: print a plain "
-                "number",
-            )
-        return numbers[-1] if numbers and isinstance(numbers[-1].number, float) else None
 
     def _report_of(self, line: str, mention: Mention, batches: tuple[int, int] | None, *, names_epoch: bool) -> Report:
         report = Report(
@@ -317,8 +263,11 @@ class LogReader:
         ready = [found for each in reports if each is not report for found in self._counted(each, {})]
         if any(each is report for each in reports):
             return [*ready, *self._counted(report, beside)]
-        self._has_news = True
-        return [*ready, *self._measured(beside, report.line)]
+        self._repetitions.note_left_out()
+        return [*ready, *self._repetitions.measured(beside, report.line, self._epoch.current)]
+
+    def _counted(self, report: Report, beside: dict[str, float | str]) -> list[Measurement]:
+        return self._repetitions.reported(report, beside, self._epoch.current)
 
     @property
     def _parts(self) -> tuple[_Part, ...]:
@@ -344,57 +293,3 @@ class LogReader:
         self._epoch.say(self._notices)
         now_s = clock.unix_time_s()
         return [replace(said, epoch=self._epoch.current, unix_time_s=now_s) for said in self._notices.take()]
-
-    def _counted(self, report: Report, beside: dict[str, float | str]) -> list[Measurement]:
-        numbers = {**beside, self.objective: report.number}
-        if report.epoch is None and self._is_anew(report, numbers):
-            self._last.clear()
-        if report.epoch == self._epoch.current:
-            return self._measured(numbers, report.line)
-        return [self._measurement(numbers, report.epoch)]
-
-    def _is_anew(self, report: Report, numbers: Mapping[str, float | str]) -> bool:
-        """Tell whether a line with numbers of before reports those of another epoch."""
-        before, self._report = self._report, report
-        has_news, self._has_news = self._has_news, False
-        is_known = any(self._last.get(name, (None, None))[1] == number for name, number in numbers.items())
-        if before is None or not is_known or report.is_bar or _PROCESS.search(report.line):
-            return False
-        line, line_before = without_times(report.line), without_times(before.line)
-        if line == line_before and not has_news:
-            return False
-        return without_numbers(line) == without_numbers(line_before) or report.is_state_beside(before)
-
-    def _measured(self, numbers: dict[str, float | str], line: str) -> list[Measurement]:
-        fresh = {}
-        for name, number in numbers.items():
-            epoch, last = self._last.get(name, (None, None))
-            if last != number:
-                fresh[name] = number
-            elif epoch != self._epoch.current and not _is_partial(line):
-                self._repeated[name] = number
-        return [self._measurement(fresh, self._epoch.current)] if fresh else []
-
-    def _repetitions(self, epoch: int | None) -> list[Measurement]:
-        """Return the numbers of an epoch that equal those of the one before."""
-        repeated, self._repeated = self._repeated, {}
-        return [self._measurement(repeated, epoch)] if repeated else []
-
-    def _measurement(self, numbers: Mapping[str, float | str], epoch: int | None) -> Measurement:
-        for name, number in numbers.items():
-            self._last[name] = (epoch, number)
-            self._repeated.pop(name, None)
-        values, nonfinite = by_finiteness(numbers)
-        return Measurement(epoch=epoch, values=values, nonfinite=nonfinite, unix_time_s=clock.unix_time_s())
-
-
-def _is_partial(line: str) -> bool:
-    """Whether a line is a bar that has not come to its end, and repeats values of the epoch before."""
-    return _UNFINISHED_BAR.search(line) is not None or (is_bar(line) and is_unfinished(line))
-
-
-def _part_of(objective: str) -> tuple[Split, str] | None:
-    """Return of what a metric is that has it in its name, and its name without it."""
-    head, _, rest = objective.replace("/", "_", 1).partition("_")
-    split = split_of(head)
-    return (split, rest) if rest and split is not Split.UNNAMED else None

@@ -9,7 +9,7 @@ from automl.readers.splits import Split
 from automl.readers.written_number import NUMBER
 
 _CLOCK = re.compile(r"\d{4}-\d\d-\d\d[ T]?|\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?")
-_NUMBERS = re.compile(NUMBER, re.IGNORECASE)
+NUMBERS = re.compile(NUMBER, re.IGNORECASE)
 _LABEL = re.compile(
     r"\b(?:class|client|dataset|data ?set|domain|head|level|member|rank|process|worker|gpu|scale|scene|set|task|top|val"
     r"|test)(?:[\s:=#_-]|(?=\d))\d{1,6}\b|(?<=[a-z])\d{1,6}(?=[a-z])",
@@ -95,10 +95,10 @@ def without_times(line: str) -> str:
 
 def without_numbers(line: str) -> str:
     """Return a line without its numbers."""
-    return _NUMBERS.sub("", line)
+    return NUMBERS.sub("", line)
 
 
 def words_of(line: str) -> list[str]:
     """Return the words of a line, without numbers that are no part of a name."""
     named = _LABEL.sub(lambda match: match[0].translate(_AS_LETTERS), line)
-    return _NUMBERS.sub("", without_times(named)).split()
+    return NUMBERS.sub("", without_times(named)).split()

@@ -24,7 +24,8 @@ _OTHER = re.compile(
     r"|delta|(?<!no )change|over|beyond|than|min|max|lowest|highest|minimum|maximum|best_\w{1,20}) $"
     # Of the past: "best val_acc", "best so far (val_acc", "Best was epoch 2 with val_acc"; not "new best! val_acc".
     r"|\b(?<!new )(?:best|record|last|running|initial|smoothed)"
-    r"(?:[\s:(=|,-]{1,3}(?:so far|was|at|in|epoch|model|result|score|value|with|(?<=epoch )\d{1,6}))*[\s:(=|-]{0,3}$"
+    r"(?:[\s:(=|,\"'{-]{1,7}(?:so far|was|at|in|epoch|model|result|score|value|with|(?<=epoch )\d{1,6}))*"
+    r"[\s:(=|\"'{-]{0,7}$"
 )
 """Before a name: its value is of another metric, of a moment of the past, or of another kind."""
 

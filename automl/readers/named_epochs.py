@@ -35,7 +35,9 @@ _NO_COUNT = re.compile(r"(?:\.\d+)?\s?(?:s|secs?|seconds|ms|mins?|minutes|h|hour
 """Behind it: the number is a time, or an amount."""
 _FIRST_OF_ALL = re.compile(r"\bstart[\s_]$", re.IGNORECASE)
 _ENDED = re.compile(r"\b(?:end of|finished|completed)\s$", re.IGNORECASE)
-_HAS_ENDED = re.compile(r"\W{0,4}(?:done|finished|complete|completed|ended|took|time)\b", re.IGNORECASE)
+_HAS_ENDED = re.compile(
+    r"\W{0,4}(?:done|finished|complete|completed|ended|over|took|time|elapsed|duration|runtime)\b", re.IGNORECASE
+)
 """Around an epoch: it is that of the lines before, whose values are counted where nothing else names their epochs."""
 # Transformers writes a Python dict: how many epochs are done, with their fraction.
 _EPOCHS_DONE = re.compile(r"(?:'epoch'\s*:\s*'?(?=\d)|\"epoch\"\s*:\s*(?=\d{1,6}\.))(\d{1,6}(?:\.\d{1,12})?)")
@@ -56,12 +58,16 @@ class NamedEpoch:
         current: The zero-based epoch; None before the first.
         is_shifted: The epochs that were named so far turned out to be counted from 1: each is one less. Whoever looks
             sets it to false.
+        is_used: The metric was reported since the epoch began.
+        is_late: The metric was reported before the first epoch.
         is_by_rounds: The log has rounds with epochs inside, and the round is the epoch.
     """
 
     first: int | None = None
     current: int | None = None
     is_shifted: bool = False
+    is_used: bool = False
+    is_late: bool = False
     is_by_rounds: bool = False
     # How lines number epochs, and how dicts do.
     _numbers: WholeOrDone = field(init=False)
@@ -152,6 +158,24 @@ class NamedEpoch:
             # "Epoch 1/10" as the first one counts from 1; "Epoch 0:" and a resumed "Epoch 5:" count from 0.
             self._numbers.first = int(self._recognised == 1)
         return self._numbers.of(number)
+
+    def use(self) -> None:
+        """Take over that the metric was reported."""
+        self.is_late |= self.current is None
+        self.is_used = True
+
+    def end(self, objective: str, notices: Notices) -> None:
+        """Say that values may have stood before their epochs, each on a line of its own."""
+        if self.is_late and self.current is not None and not self.is_used:
+            notices.say(
+                "before",
+                f"{objective} stands before the first epoch of the log, and not behind the last one; each value "
+                "counted for the epoch named before it: print the epoch first, or on the line of the value",
+            )
+
+    def is_free(self) -> bool:
+        """Tell whether the epoch has its value already, or none was named."""
+        return self.current is None or self.is_used
 
     def say(self, notices: Notices) -> None:
         """Say what is to be said of the numbers."""

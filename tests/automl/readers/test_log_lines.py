@@ -193,7 +193,12 @@ def test_the_dicts_that_transformers_prints_say_how_many_epochs_are_done(tmp_pat
         ("train_loss=0.7\nval_acc=0.5\ntrain_loss=0.6\nval_acc=0.5\n", 2),
         ("i 1 lr 1e-05 val_acc=0.5\ni 2 lr 0.0001 val_acc=0.5\ni 3 lr 0.001 val_acc=0.5\n", 3),
         ("i 1 val_acc=0.5\ni 2 val_acc=0.5\nFinal: val_acc=0.5\n", 2),
+        ("val_acc=0.5\nlr=0.1\nval_acc=0.5\nlr=0.01\nval_acc=0.5\n", 3),
+        ("train_f1=0.1\nval_acc=0.5\ntrain_f1=0.2\nval_acc=0.5\n", 2),
+        ("step: 100\nval_acc=0.5\nstep: 200\nval_acc=0.5\nstep: 300\nval_acc=0.5\n", 3),
         # Two processes of one training, and a bar.
+        ("f1=0.1\nval_acc=0.5\nf1=0.1\nval_acc=0.5\n", 1),
+        ("val_acc=0.5\nbest=0.5\nval_acc=0.5\nbest=0.5\n", 1),
         ("val_acc=0.5\nval_acc=0.5\n", 1),
         ("12:00:01,123 val_acc=0.5\n12:00:01,130 val_acc=0.5\n", 1),
         ("[rank0] val_acc=0.5\n[rank1] val_acc=0.5\n", 1),

@@ -1,0 +1,117 @@
+"""Which equal numbers of a log are new reports, and which repeat one.
+
+Progress bars repeat the value of the epoch before, so an equal value counts for a later epoch only once that epoch is
+over and has brought no other one. Where the log names no epoch, it counts on a line like the one before that says
+anything else anew, or behind other news: processes of one training may print the same lines.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from automl import clock
+from automl.readers.log_report import NUMBERS, without_numbers, without_times
+from automl.readers.progress_bar import is_bar, is_unfinished
+from automl.readers.status_file import by_finiteness, number_of
+from automl.study.trial import Measurement
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from automl.readers.log_report import Report
+
+Numbers = dict[str, float | str]
+_UNFINISHED_BAR = re.compile(r"\b\d{1,2}%\||\bepoch\b[\s\d:/]{1,20}\b\d{1,2}%", re.IGNORECASE)
+_PROCESS = re.compile(r"\b(?:rank|process|worker)\W{0,2}\d", re.IGNORECASE)
+_MOST_LINES = 100
+
+
+@dataclass(slots=True)
+class Repetitions:
+    """Makes measurements of numbers, each number of an epoch once.
+
+    Attributes:
+        objective: Name of the metric.
+    """
+
+    objective: str
+    # The epoch and number that each name had last, and equal numbers of the current epoch.
+    _last: dict[str, tuple[int | None, float | str]] = field(default_factory=dict)
+    _repeated: Numbers = field(default_factory=dict)
+    # Where no epoch is named: the last report, whether there were other news since, and the lines behind it and
+    # behind the one before.
+    _report: Report | None = None
+    _has_news: bool = False
+    _lines: set[str] = field(default_factory=set)
+    _lines_before: set[str] = field(default_factory=set)
+
+    def note(self, line: str, epoch: int | None) -> None:
+        """Take over a line without a report: numbers that were not there before are news."""
+        if epoch is not None or self._has_news:
+            return
+        text, report = without_times(line), self._report
+        numbers = NUMBERS.findall(text)
+        if not numbers or is_bar(line) or _PROCESS.search(line) is not None:
+            return
+        if report is not None and text not in self._lines_before:
+            self._has_news = any(number_of(number) != report.number for number in numbers)
+        if len(self._lines) >= _MOST_LINES:
+            self._lines.clear()
+        self._lines.add(text)
+
+    def note_left_out(self) -> None:
+        """Take over that a report does not count."""
+        self._has_news = True
+
+    def reported(self, report: Report, beside: Numbers, epoch: int | None) -> list[Measurement]:
+        """Return what counts of a report and the numbers beside it, and the epoch that was named last."""
+        numbers = {**beside, self.objective: report.number}
+        if report.epoch is None and self._is_anew(report, numbers):
+            self._last.clear()
+        if report.epoch == epoch:
+            return self.measured(numbers, report.line, epoch)
+        return [self.measurement(numbers, report.epoch)]
+
+    def _is_anew(self, report: Report, numbers: Mapping[str, float | str]) -> bool:
+        """Tell whether a line with numbers of before reports those of another epoch."""
+        before, self._report = self._report, report
+        has_news, self._has_news = self._has_news, False
+        self._lines_before, self._lines = self._lines or self._lines_before, set()
+        is_known = any(self._last.get(name, (None, None))[1] == number for name, number in numbers.items())
+        if before is None or not is_known or report.is_bar or _PROCESS.search(report.line):
+            return False
+        line, line_before = without_times(report.line), without_times(before.line)
+        if line == line_before and not has_news:
+            return False
+        return without_numbers(line) == without_numbers(line_before) or report.is_state_beside(before)
+
+    def measured(self, numbers: Numbers, line: str, epoch: int | None) -> list[Measurement]:
+        """Return the numbers of a line that are no repetitions, for the epoch that was named last."""
+        fresh = {}
+        for name, number in numbers.items():
+            last_epoch, last = self._last.get(name, (None, None))
+            if last != number:
+                fresh[name] = number
+            elif last_epoch != epoch and not _is_partial(line):
+                self._repeated[name] = number
+        return [self.measurement(fresh, epoch)] if fresh else []
+
+    def end(self, epoch: int | None) -> list[Measurement]:
+        """Return the numbers of an epoch that equal those of the one before, once it is over."""
+        repeated, self._repeated = self._repeated, {}
+        return [self.measurement(repeated, epoch)] if repeated else []
+
+    def measurement(self, numbers: Mapping[str, float | str], epoch: int | None) -> Measurement:
+        """Return numbers of an epoch as a measurement."""
+        for name, number in numbers.items():
+            self._last[name] = (epoch, number)
+            self._repeated.pop(name, None)
+        values, nonfinite = by_finiteness(numbers)
+        return Measurement(epoch=epoch, values=values, nonfinite=nonfinite, unix_time_s=clock.unix_time_s())
+
+
+def _is_partial(line: str) -> bool:
+    """Whether a line is a bar that has not come to its end, and repeats values of the epoch before."""
+    return _UNFINISHED_BAR.search(line) is not None or (is_bar(line) and is_unfinished(line))
