@@ -22,9 +22,10 @@ BEGINS = frozenset(("", *" \t\v\f\u00a0-=*#"))
 ENDS = frozenset("{(,-=*#")
 """Last ones."""
 _RULE = re.compile(r"([-=*#_~+─━═])\1{2,}$")
-_LOGGED = re.compile(
+LOGGED = re.compile(
     r"\W{0,2}(?:\d{4}-\d\d-\d\d.{0,60}?|\d\d:\d\d:\d\d.{0,60}?)?\b(?:INFO|DEBUG|WARNING)\b\]?(?::[\w.]{1,40}:|\s?[-:|]\s?|\s)?"
 )
+"""What a logger puts before a line."""
 _FIELD = re.compile(r"[\s\"'|>*•+-]{0,9}([^\W\d][^:=|]{0,60}?)[\"']?\s{0,20}[:=|]")
 _EPOCH = re.compile(r"[\s\"'|>*•+-]{0,9}epoch[\"']?\s{0,9}[:=]\s{0,9}[\"']?\d", re.IGNORECASE)
 _ANY_EPOCH = re.compile(r"\bepoch\b\W{0,4}\d", re.IGNORECASE)
@@ -135,7 +136,7 @@ class Blocks:
         return []
 
     def _outside(self, line: str, plain: str) -> list[str]:
-        logged = _LOGGED.match(line)
+        logged = LOGGED.match(line)
         text = line[logged.end() :] if logged is not None else line
         stripped = text.strip()
         if not stripped or _RULE.fullmatch(stripped) is not None:

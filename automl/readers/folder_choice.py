@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from automl.readers.splits import SHORT, Split, split_of
+from automl.readers.splits import SHORT, Split, is_unclear, split_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +48,7 @@ class FolderChoice:
         if self._counting is None or split < self._splits[self._counting]:
             self._counting = folder
             return True
-        if split is self._splits[self._counting]:
+        if is_unclear(self._splits[self._counting], split):
             first, other = (path.relative_to(self.directory) for path in (self._counting, folder))
             self.notices.say(
                 "folders",

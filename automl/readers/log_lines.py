@@ -2,8 +2,8 @@
 
 A metric counts where its name, or an alias of it, is a whole word followed by ``=`` or ``:`` and a number, for the
 epoch that the log named last; so does one of a row that `ConsoleTable` reads. Which of several values of the objective
-count is decided by `Folds`, `SplitChoice`, `BatchMeter`, `BarValues` and `Wordings`, in this order; which equal ones
-are new by `Repetitions`.
+count is decided by `Settings`, `Folds`, `SplitChoice`, `BatchMeter`, `BarValues` and `Wordings`, in this order; which
+equal ones are new by `Repetitions`.
 
 A ``loss`` without a split may be any loss: it counts where it is not finite.
 """
@@ -32,6 +32,7 @@ from automl.readers.notices import Notices
 from automl.readers.objective_mentions import ObjectiveMentions
 from automl.readers.progress_bar import BarValues, is_bar
 from automl.readers.repetitions import Repetitions
+from automl.readers.settings import Settings
 from automl.readers.split_choice import SplitChoice
 from automl.readers.splits import Split, has_split
 from automl.readers.wordings import Wordings
@@ -47,7 +48,7 @@ _COLOURS = re.compile(r"\x1b\[[\d;]*m")
 _FAILURE = re.compile(r"\bexecution status\W+fail", re.IGNORECASE)
 _REMARK = re.compile(
     r"(?<!new )\bbest\b(?!\.\w)|\b(?:final(?:ly)?|finished|loaded|loading|restored|restoring|early stopping|summary"
-    r"|overall|ema|swa|class\W?\d{1,5})\b"
+    r"|overall|ema|swa|class\W?\d{1,5}|namespace|config|args|settings)\b"
 )
 """Before a value on a line that names no epoch: it is that of another one, of all, of a part or of averaged weights."""
 _OF_REMARKS = (
@@ -62,6 +63,10 @@ _OF_REMARKS = (
     "ema",
     "swa",
     "class",
+    "namespace",
+    "config",
+    "args",
+    "settings",
 )
 _BEST_BELOW = re.compile(r"\bbest\b[^:]*:$", re.IGNORECASE)
 """The end of a line that says it of the next one, as LightGBM's: ``Early stopping, best iteration is:``."""
@@ -115,6 +120,7 @@ class LogReader:
     _notices: Notices = field(default_factory=Notices)
     _mentions: ObjectiveMentions = field(init=False)
     _repetitions: Repetitions = field(init=False)
+    _settings: Settings = field(init=False)
     _folds: Folds = field(init=False)
     _splits: SplitChoice = field(init=False)
     _meter: BatchMeter = field(default_factory=BatchMeter)
@@ -131,6 +137,7 @@ class LogReader:
         )
         self._epoch = NamedEpoch(self.first_epoch)
         self._blocks = Blocks(self.objective, self._notices, self._has_objective, self._epoch.is_free)
+        self._settings = Settings(self.objective, self._notices)
         self._folds = Folds(self.objective, self._notices)
         self._splits = SplitChoice(self.objective, self._notices)
         self._bars = BarValues(is_at_once=has_split(self.objective))
@@ -212,6 +219,8 @@ class LogReader:
         if mention is not None:
             ready += self._reported(self._report_of(line, mention, batches, names_epoch=names_epoch), numbers)
         else:
+            if not self._settings.is_over:
+                self._settings.note(line)
             self._repetitions.note(line, self._epoch.current)
             ready += self._repetitions.measured(numbers, line, self._epoch.current)
         is_best_below = line[-1] == ":" and _BEST_BELOW.search(line) is not None
@@ -259,8 +268,10 @@ class LogReader:
 
     def _reported(self, report: Report, beside: dict[str, float | str]) -> list[Measurement]:
         """Return what counts now that a report is known, and the numbers beside it."""
-        reports = self._through(report)
+        was_open, reports = not self._settings.is_over, self._through(report)
         ready = [found for each in reports if each is not report for found in self._counted(each, {})]
+        if ready and was_open and self._settings.has_news:
+            self._repetitions.note_left_out()
         if any(each is report for each in reports):
             return [*ready, *self._counted(report, beside)]
         self._repetitions.note_left_out()
@@ -271,7 +282,7 @@ class LogReader:
 
     @property
     def _parts(self) -> tuple[_Part, ...]:
-        return self._folds, self._splits, self._meter, self._bars, self._wordings
+        return self._settings, self._folds, self._splits, self._meter, self._bars, self._wordings
 
     def _through(self, report: Report, parts: Iterable[_Part] | None = None) -> list[Report]:
         """Return the reports that count once a report has gone through what decides that."""

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, ClassVar
 from automl.readers.epochs import WholeOrDone
 from automl.readers.growing_file import GrowingFile
 from automl.readers.metric_format import MetricFormat
-from automl.readers.metric_rows import Row, Table, headed, rows_of, rows_of_text
+from automl.readers.metric_rows import Row, Table, headed, is_json, rows_of, rows_of_text
 from automl.readers.names import find_name
 from automl.readers.notices import Notices
 from automl.readers.row_choice import RowChoice
-from automl.readers.status_file import loaded, number_of
+from automl.readers.status_file import loaded, number_of, say_doubled
 from automl.storage.trainer_files import files_below, read_made
 from automl.study.trial import Measurement
 
@@ -166,7 +166,10 @@ class MetricFileReader:
         self._seen = (status.st_size, status.st_mtime_ns)
         self._counted.clear()
         if form is DOCUMENT:
-            return self._fresh(rows_of_text(text, WholeOrDone(self.first_epoch, is_done=path.name in RESULT_FILES)))
+            numbers, doubled = WholeOrDone(self.first_epoch, is_done=path.name in RESULT_FILES), set[str]()
+            rows = rows_of_text(text, numbers, doubled)
+            say_doubled(self._notices, doubled, self.name)
+            return self._fresh(rows)
         whole = text[: text.rfind("\n") + 1] if form.is_by_line and not is_over else text
         return self._fresh(map(Row, form.read(whole)))
 
@@ -177,7 +180,9 @@ class MetricFileReader:
         found = table.read(is_over=is_over)
         table.numbers.say(self._notices, self.name)
         self._notices.say_all(table.file.losses)
-        if table.table is not None and (name := find_name(table.table.doubled, self.objective)) is not None:
+        if table.table is not None and is_json(table.table.header):
+            say_doubled(self._notices, table.table.doubled, self.name)
+        elif table.table is not None and (name := find_name(table.table.doubled, self.objective)) is not None:
             self._notices.say("columns", f"{name} is the name of several columns of {self.name}: none of them was read")
         if table.begun != begun:
             self._counted.clear()

@@ -63,9 +63,9 @@ class Row:
     epoch: JsonValue = None
 
 
-def rows_of_text(text: str, numbers: WholeOrDone) -> list[Row]:
+def rows_of_text(text: str, numbers: WholeOrDone, doubled: set[str] | None = None) -> list[Row]:
     """Read the text of a metric file; nothing where it is neither JSON nor CSV, or holds no number."""
-    document = loaded(text)
+    document = loaded(text, doubled)
     if document is not None:
         numbers.is_done |= isinstance(document, dict) and isinstance(document.get("log_history"), list)
         return rows_of(_entries(document), numbers)
@@ -91,7 +91,7 @@ def headed(lines: list[str]) -> tuple[str, list[str]]:
     """
     for number, line in enumerate(lines):
         plain = line.lstrip(_BOM)
-        if _is_json(line):
+        if is_json(line):
             return line, lines[number:]
         if plain.startswith("#") or _SEPARATOR.fullmatch(plain):
             continue
@@ -102,7 +102,8 @@ def headed(lines: list[str]) -> tuple[str, list[str]]:
     return "", lines
 
 
-def _is_json(line: str) -> bool:
+def is_json(line: str) -> bool:
+    """Whether a line is one of JSON, not of CSV."""
     return line.lstrip().startswith(("{", "["))
 
 
@@ -117,7 +118,7 @@ class Table:
 
     Attributes:
         header: The line with the names of columns; of JSON the first line. A line ``sep=;`` may stand before it.
-        doubled: Names of several columns: which of them is meant is not known, and none is read.
+        doubled: Names of several columns, or with several values in one object: none of them is read.
     """
 
     header: str
@@ -125,8 +126,8 @@ class Table:
 
     def entries(self, lines: list[str]) -> list[JsonValue]:
         """Return the objects of lines; a line with the names of columns begins other columns."""
-        if _is_json(self.header):
-            return [loaded(line) for line in lines]
+        if is_json(self.header):
+            return [loaded(line, self.doubled) for line in lines]
         found: list[JsonValue] = []
         start = 0
         for number, line in enumerate(lines):

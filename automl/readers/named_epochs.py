@@ -152,7 +152,7 @@ class NamedEpoch:
             if self._may_be_shifted and (number == of or number < self._recognised):
                 self._may_be_shifted, self.is_shifted = False, number == of
                 self._recognised = 1 if number == of else self._recognised
-            self._has_zero |= number == 0
+            self._has_zero |= number == 0 and of is not None
             if number == 1 and of is not None and not self._has_zero:
                 self._recognised = 1  # what came before was a setting: "epoch: 5"
             # "Epoch 1/10" as the first one counts from 1; "Epoch 0:" and a resumed "Epoch 5:" count from 0.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from automl.readers.filtered_loss import GRADIENT, hidden_losses
 from automl.readers.mentions import MOST_ON_A_LINE, chosen, grouped, labelled, last_numbers
-from automl.readers.splits import Split, is_of, split_of
+from automl.readers.splits import WORDS, Split, has_split, is_of, split_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from automl.readers.mentions import Mention
     from automl.readers.notices import Notices
 
+_WORD_BEFORE = re.compile(r"(?<![\w.-])([a-z][a-z_-]{1,30})[\s_]$", re.IGNORECASE)
+_NO_TRAINING = "|".join(word for word, split in WORDS.items() if split is not Split.TRAINING)
+_WITH_SPLIT = rf"\b((?:{_NO_TRAINING})[\s_/:-]{{{{1,3}}}}{{}})[\"']?\s?[:=]"
 _ANY_LOSS = "loss"
 _ANY_OBJECTIVE = "kpi"
 """What some trainers print in place of the name of their metric."""
@@ -37,9 +41,17 @@ class ObjectiveMentions:
     notices: Notices
     is_named: bool = False
     part: tuple[Split, str] | None = field(init=False)
+    # Where the name has no split: values of it with one, and the word before a value that counts, until that is said.
+    _with_split: re.Pattern[str] | None = field(init=False)
+    _word: str = ""
+    # The last number that stood for an objective without its name.
+    _unnamed_number: float | None = None
     _names: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
+        name = re.escape(self.objective)
+        is_plain = not has_split(self.objective)
+        self._with_split = re.compile(_WITH_SPLIT.format(name), re.IGNORECASE) if is_plain else None
         self.part = _part_of(self.objective)
         others = (_ANY_LOSS, GRADIENT, _ANY_OBJECTIVE, *(self.part or ())[1:])
         self._names = tuple(dict.fromkeys((*self.watched, self.objective, *others)))
@@ -52,19 +64,62 @@ class ObjectiveMentions:
     def of(self, line: str) -> tuple[dict[str, float | str], Mention | None]:
         """Return the numbers on a line that count in any case, and the finite value of the objective."""
         every = grouped(line, self._names)
+        if self._word:
+            self._note_split(line)
         if not every:
             return {}, None
         numbers = last_numbers(line, every)
         numbers |= hidden_losses(numbers)
-        found = {name: number for name, number in numbers.items() if name in self.watched}
-        if isinstance(numbers.get(_ANY_LOSS), str):
-            found[_ANY_LOSS] = numbers[_ANY_LOSS]
-        if isinstance(numbers.get(self.objective), str):
-            return {**found, self.objective: numbers[self.objective]}, None
-        found.pop(self.objective, None)
+        found = self._in_any_case(numbers)
+        if isinstance(found.get(self.objective), str):
+            return found, None
         mentions = every.get(self.objective, [])
-        self.is_named |= bool(mentions)
-        return found, self._only(line, mentions if self.is_named else self._unnamed(line, every))
+        if self._is_echo(mentions):
+            return found, None
+        if mentions and not self.is_named:
+            self._note_named(line, mentions[-1])
+        mention = self._only(line, mentions if self.is_named else self._unnamed(line, every))
+        if mention is not None and not self.is_named and isinstance(mention.number, float):
+            self._unnamed_number = mention.number
+        if mention is not None and self._with_split is not None:
+            self._note_word(line, mention)
+        return found, mention
+
+    def _note_word(self, line: str, mention: Mention) -> None:
+        word = _WORD_BEFORE.search(line, 0, mention.begin) if not self._word else None
+        if word is not None and split_of(word[1]) is Split.UNNAMED:
+            self._word = word[1]
+            self._note_split(line)
+
+    def _note_split(self, line: str) -> None:
+        """Say that values behind a word count that is no split, and that there are others behind one."""
+        if self._word and self._with_split is not None and (other := self._with_split.search(line)) is not None:
+            self.notices.say(
+                "word",
+                f"{self.objective} behind {self._word} counts, which is no word for validation or training; "
+                f"the log has {other[1]}, too: name that as the metric if it is meant",
+            )
+            self._with_split, self._word = None, ""
+
+    def _in_any_case(self, numbers: Mapping[str, float | str]) -> dict[str, float | str]:
+        found = {name: number for name, number in numbers.items() if name in self.watched and name != self.objective}
+        lost = {name: number for name in (_ANY_LOSS, self.objective) if isinstance(number := numbers.get(name), str)}
+        return {**found, **lost}
+
+    def _is_echo(self, mentions: Sequence[Mention]) -> bool:
+        """Whether a log with values as ``Validation: acc=0.51`` repeats the last one: ``New best val_acc: 0.5``."""
+        last = self._unnamed_number if mentions and not self.is_named else None
+        return last is not None and all(_is_rounded(mention, last) for mention in mentions)
+
+    def _note_named(self, line: str, mention: Mention) -> None:
+        self.is_named = True
+        if self._unnamed_number is not None:
+            self.notices.say(
+                "named late",
+                f"{self.objective} stands in the log without its whole name, which counted, and then as "
+                f"{labelled(line, mention)} {mention.text}, which alone counts from there on: give one of them another "
+                "name",
+            )
 
     def _unnamed(self, line: str, every: Mapping[str, list[Mention]]) -> list[Mention]:
         """Return what stands for an objective that the log never names: ``kpi``, or ``val - acc`` for ``val_acc``."""
@@ -96,6 +151,12 @@ class ObjectiveMentions:
                 "number",
             )
         return numbers[-1] if numbers and isinstance(numbers[-1].number, float) else None
+
+
+def _is_rounded(mention: Mention, number: float) -> bool:
+    """Whether a mention is a number to as many decimals as it has."""
+    decimals = len(mention.text.partition(".")[2]) if mention.text.rpartition(".")[2].isdigit() else 0
+    return isinstance(mention.number, float) and abs(mention.number - number) <= 0.501 * 10.0**-decimals
 
 
 def _part_of(objective: str) -> tuple[Split, str] | None:

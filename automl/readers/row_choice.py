@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from automl.readers.names import find_name
-from automl.readers.splits import Split, split_of
+from automl.readers.splits import Split, is_unclear, split_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -52,7 +52,7 @@ class RowChoice:
                 self._note_repeated(found, epoch)
                 yield found
                 continue
-            if _rank(label) == _rank(self._counting or ""):
+            if _is_unclear(_rank(self._counting or ""), _rank(label)):
                 self.notices.say(
                     "labels",
                     f"{self.objective} stands in rows of {self.file} of {self._counting} and of {label}, and those of "
@@ -95,6 +95,10 @@ class RowChoice:
                 "counts; distinguish them by a column such as dataset or split",
             )
         self._values[found.epoch] = number
+
+
+def _is_unclear(counting: int, other: int) -> bool:
+    return counting == other or (min(counting, other) >= 0 and is_unclear(Split(counting), Split(other)))
 
 
 def _rank(label: str) -> int:

@@ -30,7 +30,7 @@ class Split(IntEnum):
 
 
 _SPELLINGS = {
-    "train": ("train", "training", "trn", "tr", "learn"),
+    "train": ("train", "training", "trn", "tr", "learn", "learning", "fit", "fitting"),
     "val": ("val", "valid", "validation", "validating", "dev"),
     "eval": ("eval", "evaluation", "evaluating"),
     "test": ("test", "testing"),
@@ -41,7 +41,7 @@ _SPLITS = {"train": Split.TRAINING, "test": Split.TEST, "val": Split.VALIDATION,
 WORDS: Mapping[str, Split] = {word: _SPLITS[short] for word, short in SHORT.items()}
 _ANY = "|".join(sorted(WORDS, key=len, reverse=True))
 # No part of a path or of a name: "/data/train/x", "train_loss". `valid_1's auc` is LightGBM's.
-_WORD = re.compile(rf"(?<![\w/.\\-])({_ANY})(?:_\d{{1,2}})?(?![\w/\\])", re.IGNORECASE)
+_WORD = re.compile(rf"(?<![\w/.\\-])({_ANY})(?:_\d{{1,2}})?(?![\w/\\]|[\s-]rate)", re.IGNORECASE)
 _PART = re.compile(rf"(?:\b|_)(?:{_ANY})(?:\b|_)", re.IGNORECASE)
 _FIELD = re.compile(rf"[\"']?\b(?:{'|'.join(COLUMNS)})[\"']?\s*[:=]\s*[\"']?({_ANY})\b", re.IGNORECASE)
 # Behind a number and its name: "acc: 0.7 (val)", "acc: 0.7 on the val set".
@@ -83,6 +83,11 @@ def is_of(line: str, end: int, split: Split) -> bool:
 def _last_word(line: str, end: int) -> Match[str] | None:
     *_, word = [None, *_WORD.finditer(line, 0, end)]
     return word
+
+
+def is_unclear(counting: Split, other: Split) -> bool:
+    """Whether the values of one kind may be those that were meant where those of another count."""
+    return counting is other or {counting, other} == {Split.UNNAMED, Split.TEST}
 
 
 def has_split(name: str) -> bool:

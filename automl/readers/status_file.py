@@ -42,6 +42,7 @@ _NOT_METRICS = frozenset(
     | {"categorical", "graphical", "kpi", "kpi_nonfinite", "code", "pid", "rank", "seed"}
 )
 _LONGEST_MESSAGE = 4000
+_SHOWN = 5
 # Larger floats are no exact counts, and MLflow has no such steps.
 _LARGEST_COUNT = 2**53
 NAMELESS = "a metric without a name was left out"
@@ -49,9 +50,9 @@ NAMELESS = "a metric without a name was left out"
 _SURROGATE = re.compile(r"\\ud[89a-f]", re.IGNORECASE)
 
 
-def parse_line(text: str, numbers: WholeOrDone | None = None) -> Measurement | None:
-    """Read one line of a status file; None where it is not a JSON object."""
-    document = _decoded(text)
+def parse_line(text: str, numbers: WholeOrDone | None = None, doubled: set[str] | None = None) -> Measurement | None:
+    """Read one line of a status file; None where it is not a JSON object. For ``doubled`` see `loaded`."""
+    document = _decoded(text, doubled)
     return None if document is None else measurement_of(document, numbers)
 
 
@@ -144,13 +145,15 @@ class StatusReader:
         return self._collect(time.monotonic(), is_over=True)
 
     def _collect(self, now_s: float, *, is_over: bool) -> Iterator[Measurement]:
+        doubled: set[str] = set()
         for file, book in self._files.values():
             for text in file.finish() if is_over else file.read():
-                if (line := parse_line(text, book.numbers)) is not None:
+                if (line := parse_line(text, book.numbers, doubled)) is not None:
                     yield from book.add(line, now_s)
             yield from book.release(held_before_s=None if is_over else now_s - HOLD_S)
             book.numbers.say(self._notices, STATUS_FILE)
             self._notices.say_all(file.losses)
+            say_doubled(self._notices, doubled, STATUS_FILE)
         yield from self._notices.take()
 
     def _add(self, paths: list[Path]) -> None:
@@ -158,25 +161,45 @@ class StatusReader:
             self._files[path] = GrowingFile(path, self.directory), EpochBook(numbers=WholeOrDone(self.first_epoch))
 
 
-def _decoded(text: str) -> dict[str, JsonValue] | None:
-    document = loaded(text)
+def _decoded(text: str, doubled: set[str] | None) -> dict[str, JsonValue] | None:
+    document = loaded(text, doubled)
     if isinstance(document, dict):
         return document
     # A killed writer leaves half a line, and its successor appends to it: the second object is complete.
     for start in [match.start() for match in re.finditer(r'\{"', text)][1:20]:
-        document = loaded(text[start:])
+        document = loaded(text[start:], doubled)
         if isinstance(document, dict) and _STATUS_KEYS & document.keys():
             return document
     return None
 
 
-def loaded(text: str) -> JsonValue:
-    """Return the value of a JSON text; None where it is none."""
+def loaded(text: str, doubled: set[str] | None = None) -> JsonValue:
+    """Return the value of a JSON text; None where it is none.
+
+    A name with several values in one object is left out of it, and added to ``doubled``; an object with several epochs
+    is empty.
+    """
+
+    def object_of(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+        found = dict(pairs)
+        if len(found) == len(pairs):
+            return found
+        again = {name for name, value in pairs if value != found[name]}
+        (doubled if doubled is not None else set()).update(again)
+        return {} if again & {*_EPOCH_KEYS} else {name: found[name] for name in found if name not in again}
+
     try:
-        document: JsonValue = json.loads(text)
+        document: JsonValue = json.loads(text, object_pairs_hook=object_of)
         return _encodable(document) if _SURROGATE.search(text) else document
     except (ValueError, RecursionError):
         return None
+
+
+def say_doubled(notices: Notices, names: set[str], where: str) -> None:
+    """Say that names had several values in one object, see `loaded`."""
+    if names:
+        shown = ", ".join(sorted(names)[:_SHOWN])
+        notices.say("doubled", f"an object in {where} has several values of {shown}, none of which was read; write one")
 
 
 def _encodable(value: JsonValue) -> JsonValue:

@@ -39,6 +39,8 @@ class Wordings:
     _is_mixed: bool = False
     # Without: how many reports have counted, those in other words, and those that wait.
     _count: int = 0
+    _is_first_other: bool = False
+    _is_said: bool = False
     _others: list[Report] = field(default_factory=list)
     _waiting: list[Report] = field(default_factory=list)
 
@@ -63,6 +65,12 @@ class Wordings:
     def end(self) -> list[Report]:
         """Return what waits, if it is more than a summary of what has counted."""
         waiting, self._waiting = self._waiting, []
+        if self._is_first_other and not self._is_said:
+            self.notices.say(
+                "first",
+                f"the first {self.objective} of the log stands in other words than the later ones, and counts as an "
+                "epoch; give it another name there if it is none",
+            )
         if self._count < _FEW:
             if waiting:
                 self.notices.say(
@@ -97,6 +105,7 @@ class Wordings:
         return False
 
     def _say_left_out(self) -> None:
+        self._is_said = True
         self.notices.say(
             "left out",
             f"{self.objective} stands in lines of the log with other words than those that count, which are not read; "
@@ -113,6 +122,7 @@ class Wordings:
                 self._others += self._waiting
                 self._waiting = []
                 self._say_left_out()
+            self._is_first_other |= self._count == 1 and last is not None and _is_counted(report) > _is_counted(last)
             self._last = report
             self._count += 1
             return [report]
@@ -123,10 +133,15 @@ class Wordings:
         is_followed = any(report.begins_like(waiting) for waiting in self._waiting[:-1])
         if not is_followed and len(self._waiting) < _MOST_WAITING:
             return []
+        self._is_first_other |= self._count == 1
         self._others.append(last)
         ready, self._waiting, self._last = self._waiting, [], report
         self._count += len(ready)
         return ready
+
+
+def _is_counted(report: Report) -> bool:
+    return _COUNTER.search(report.line[: report.start]) is not None
 
 
 def _is_later(report: Report, last: Report) -> bool:

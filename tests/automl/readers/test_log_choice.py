@@ -112,6 +112,11 @@ RIGHT += [(f"states {pair}", FOUR.format(*pair), {0: 0.71, 1: 0.7, 2: 0.72, 3: 0
 RIGHT += [
     ("repeated as the best", "acc: 0.71\nNew best acc: 0.71\nacc: 0.72\nNew best acc: 0.72\nacc: 0.73\n", THREE),
     ("repeated as no better", "acc: 0.71\nacc: 0.72\nNo improvement, acc: 0.72\nacc: 0.73\n", THREE),
+    ("a line of one pair before each", lines("lr: 0.{n}\nacc: 0.7{n}\nsaved: a.pth"), THREE),
+    ("an equal value behind one pair", lines("step {n} lr: 0.{n}\nacc: 0.7"), dict.fromkeys(range(3), 0.7)),
+    ("one value among settings", "lr: 0.1\nacc: 0.7\ntime: 3\n", {None: 0.7}),
+    ("settings on one line", "Namespace(lr=0.1, acc=0.0)\n" + lines("acc: 0.7{n}"), THREE),
+    ("a learning rate", lines("Epoch {n} learning rate: 0.1 acc: 0.7{n}\nEpoch {n} learning acc: 0.9"), THREE),
     ("equal", "Improved acc: 0.71\nNot improved acc: 0.71\nImproved acc: 0.73\n", {0: 0.71, 1: 0.71, 2: 0.73}),
     ("no better in an epoch", "Epoch 1\nacc: 0.71\nEpoch 2\nNo improvement, acc: 0.72\nEpoch 3\nacc: 0.73\n", THREE),
     ("no better than before", lines("acc: 0.7{n}\nNo improvement over acc: 0.9"), THREE),
@@ -157,6 +162,36 @@ SAID = [
         lines("[{n}]\tvalid_0's acc: 0.8\tvalid_1's acc: 0.7{n}"),
         {},
         "(valid_0's acc 0.8, valid_1's",
+    ),
+    (
+        "a setting",
+        "lr: 0.1\nacc: 0.0\nsteps: 9\nbegin\nacc: 0.71\nacc: 0.72\nacc: 0.73\n",
+        THREE,
+        "(0) stands among settings and does not count",
+    ),
+    (
+        "an epoch among settings",
+        "epoch: 0\nacc: 0.0\n" + lines("Epoch {n}/3\nacc: 0.7{n}"),
+        THREE,
+        "several times in one epoch",
+    ),
+    (
+        "a baseline",
+        "Baseline acc: 0.1\n" + lines("i {n} | acc: 0.7{n}"),
+        {0: 0.1, 1: 0.71, 2: 0.72, 3: 0.73},
+        "stands in other words than the later ones, and counts as an epoch",
+    ),
+    (
+        "a word that is no split",
+        lines("Epoch {n} source acc: 0.7{n} | val acc: 0.6{n}"),
+        THREE,
+        "acc behind source counts, which is no word for validation or training; the log has val acc, too",
+    ),
+    (
+        "a word that is no split, on a line of its own",
+        lines("Epoch {n}\nheld-out acc: 0.7{n}\ntest acc: 0.6{n}"),
+        THREE,
+        "acc behind held-out counts, which is no word for validation or training; the log has test acc, too",
     ),
     ("a mean beside it", lines("Epoch {n} acc: 0.7{n} average acc: 0.6"), {}, "several values of it"),
 ]
@@ -303,7 +338,35 @@ def test_a_setting_before_the_first_epoch_shifts_none(tmp_path: Path, setting: s
     assert curve(found, "val_loss") == {0: 1.0, 1: 0.5, 2: 1.0 / 3}
 
 
-@pytest.mark.parametrize("training", ["trn", "tr", "learn"])
+BETTER = [
+    "New best val_acc: 0.{n}",
+    "Saved checkpoint (val_acc=0.{n})",
+    "[early stopping] val_acc: 0.{n}",
+    "Best model updated: val_acc=0.{n}",
+]
+
+
+@pytest.mark.parametrize("better", BETTER)
+@pytest.mark.parametrize("epoch", ["Epoch {m}\n", ""])
+def test_a_line_that_repeats_a_better_value_by_its_whole_name_ends_none_without_it(
+    tmp_path: Path, epoch: str, better: str
+) -> None:
+    form = epoch + "Validation: acc=0.{n}01\n"
+    text = "".join((form + (better + "\n" if n != "4" else "")).format(n=n, m=m) for m, n in enumerate("546"))
+
+    found = read(tmp_path, text, "val_acc")
+
+    assert (curve(found, "val_acc"), notices(found)) == ({0: 0.501, 1: 0.401, 2: 0.601}, [])
+
+
+def test_another_value_by_the_whole_name_counts_and_is_said(tmp_path: Path) -> None:
+    found = read(tmp_path, lines("Epoch {n}\nValidation: acc=0.6{n}\nval_acc: 0.7{n}"), "val_acc")
+
+    assert curve(found, "val_acc") == THREE
+    assert "stands in the log without its whole name" in notices(found)[0]
+
+
+@pytest.mark.parametrize("training", ["trn", "tr", "learn", "learning", "fit", "fitting"])
 def test_other_words_for_training_are_none_of_the_objective(tmp_path: Path, training: str) -> None:
     lines = [f"epoch {epoch}: {training} loss: 0.5 | val loss: {1.3 - epoch / 10:.1f}" for epoch in range(3)]
 

@@ -254,3 +254,23 @@ def test_a_fraction_that_comes_late_is_said(tmp_path: Path) -> None:
 
     assert [m.epoch for m in found if m.values] == [1, 1]
     assert ["epochs in m.csv are whole numbers first" in m.notice for m in found if m.notice] == [True]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("m.jsonl", '{"epoch": 0, "acc": 0.1, "acc": 0.9}\n{"epoch": 1, "acc": 0.7}\n'),
+        ("m.jsonl", '{"epoch": 0, "epoch": 5, "acc": 0.1}\n{"epoch": 1, "acc": 0.7}\n'),
+        ("m.json", '[{"epoch": 0, "acc": 0.1, "acc": 0.9}, {"epoch": 1, "acc": 0.7}]'),
+        ("m.json", '{"0": {"acc": 0.1}, "0": {"acc": 0.9}, "1": {"acc": 0.7}}'),
+    ],
+)
+def test_a_name_with_several_values_in_one_object_is_not_read_and_said(tmp_path: Path, name: str, text: str) -> None:
+    curve, notices = found_in(tmp_path, name, text, "acc")
+
+    assert curve == {1: 0.7}
+    assert ["none of which was read; write one" in said for said in notices] == [True]
+
+
+def test_a_name_with_one_value_twice_in_an_object_is_read(tmp_path: Path) -> None:
+    assert found_in(tmp_path, "m.json", '{"epoch": 0, "acc": 0.1, "acc": 0.1}', "acc") == ({0: 0.1}, [])

@@ -244,3 +244,20 @@ def test_epochs_may_be_counted_from_1_or_done(
     (tmp_path / "status.json").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
 
     assert [m.epoch for m in StatusReader(tmp_path, first).finish()] == expected
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"epoch": 0, "kpi": {"d1": 0.1, "d1": 0.9}}',
+        '{"epoch": 0, "epoch": 5, "kpi": {"d1": 0.1}}',
+        '{"epoch": 0, "kpi": {"d1": 0.1}, "kpi": {"d1": 0.9}}',
+    ],
+)
+def test_a_name_with_several_values_in_one_object_is_not_read_and_said(tmp_path: Path, line: str) -> None:
+    (tmp_path / "status.json").write_text(f'{line}\n{{"epoch": 1, "kpi": {{"d1": 0.5}}}}\n', encoding="utf-8")
+
+    found = list(StatusReader(tmp_path).finish())
+
+    assert reported(found) == [(1, {"d1": 0.5})]
+    assert ["an object in status.json has several values of" in m.notice for m in found if m.notice] == [True]
