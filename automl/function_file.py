@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import dis
+import functools
 import hashlib
 import io
 import json
@@ -226,6 +227,11 @@ def _places_of(entry: str, folder: str) -> Iterator[str]:
     yield entry
 
 
+def _cached(function: Callable[..., object], parameters: dict[str, Any]) -> Callable[..., object]:
+    cached: Callable[..., object] = functools.lru_cache(**parameters)(function)
+    return cached
+
+
 def _pickled(function: Callable[..., object], name: str) -> tuple[bytes, list[CodeType]]:
     """Return a function as bytes, and the code in them."""
     import cloudpickle  # noqa: PLC0415 - only where a function is the trainer
@@ -234,6 +240,8 @@ def _pickled(function: Callable[..., object], name: str) -> tuple[bytes, list[Co
 
     class Pickler(cloudpickle.CloudPickler):  # type: ignore[misc] # it has no types
         def reducer_override(self, obj: Any) -> Any:  # noqa: ANN401 - whatever a function uses
+            if isinstance(obj, functools._lru_cache_wrapper) and obj.__module__ in SCRIPTS:  # noqa: SLF001 # its type
+                return _cached, (obj.__wrapped__, obj.cache_parameters())  # `pickle` has its name alone
             made = super().reducer_override(obj)
             if made is not NotImplemented and isinstance(obj, FunctionType):  # not by its name
                 codes.append(obj.__code__)

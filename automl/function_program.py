@@ -75,12 +75,15 @@ def defaults_of(function: Callable[..., object], searched: Collection[str]) -> d
 def unused_defaults(function: Callable[..., object], searched: Collection[str]) -> list[str]:
     """Return a sentence for each searched argument whose default, where it is not None, trial 0 cannot have."""
     defaults, used = _defaults(function), defaults_of(function, searched)
-    return [
-        f"the default of {name}, {defaults[name]!r:.80}, is neither a finite number nor a text: trial 0 has another"
-        " value"
-        for name in searched
-        if name not in used and defaults.get(name) is not None
-    ]
+    left = {name: defaults[name] for name in searched if name not in used and defaults.get(name) is not None}
+    return [f"the default of {name}, {default!r:.80}, {_why_unused(name, default)}" for name, default in left.items()]
+
+
+def _why_unused(name: str, default: object) -> str:
+    if isinstance(default, Enum):
+        made = f"the function gets the text or number that is searched, so write {type(default).__name__}[{name}] in it"
+        return f"is a member of an enumeration: {made}"
+    return "is neither a finite number nor a text: trial 0 has another value"
 
 
 def _defaults(function: Callable[..., object]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from enum import Enum
 from numbers import Integral, Real
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _SETTING = re.compile(r"--set '?\+?([\w.]+)=([^'\s,]+)'?")
 """How problems say that a value should be set."""
+_PLAIN = "text, a number, true or false, or None: a trial reads its values from a file"
 _GROUPS = ("budget", "resources", "options")
 """Keys of a study file whose own keys are names of options."""
 
@@ -31,21 +33,47 @@ def document_of(search: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[
         settings: Other arguments; tuples are lists in them, paths are text.
 
     Raises:
-        ConfigurationError: another tuple stands for values; with every problem.
+        ConfigurationError: another tuple stands for values, or an object that no file holds; with every problem.
     """
-    problems = [problem for name, values in search.items() for problem in _tuple_problems(f'search["{name}"]', values)]
+    problems = [
+        problem for name, values in search.items() for problem in _value_problems(f'search["{name}"]', name, values)
+    ]
+    fixed = settings.get("set")
+    if isinstance(fixed, Mapping):
+        problems += [one for name, value in fixed.items() for one in _object_problems(f'set["{name}"]', name, value)]
     if problems:
         raise ConfigurationError.from_problems(problems, subject="the call")
     document: dict[str, Any] = _plain(settings)
     return document | {"search": {name: _values(values) for name, values in search.items()}}
 
 
-def _tuple_problems(where: str, values: object) -> Iterator[Problem]:
-    if isinstance(values, Mapping) and "range" in values:
-        yield from _tuple_problems(f'{where}["range"]', values["range"])
+def _value_problems(where: str, name: str, values: object) -> Iterator[Problem]:
+    if isinstance(values, Mapping):
+        for key in ("range", "options"):
+            yield from _value_problems(f'{where}["{key}"]', name, values.get(key))
     elif isinstance(values, tuple) and not _is_range(values):
         expected, fix = "(low, high), two numbers, which are a range", f"options are a list: {list(values)!r}"
         yield Problem(where=where, found=f"{values!r:.80}", expected=expected, fix=fix)
+    elif isinstance(values, list):
+        for index, option in enumerate(values):
+            if not isinstance(option, list | tuple | Mapping):
+                yield from _object_problems(f"{where}[{index}]", name, option)
+
+
+def _object_problems(where: str, name: object, value: object) -> Iterator[Problem]:
+    """Yield an object that would be another one in a trial: members of enumerations too, whatever they hold."""
+    if isinstance(value, Mapping):
+        for key, child in value.items():
+            yield from _object_problems(f"{where}[{key!r}]", key, child)
+    elif isinstance(value, list | tuple):
+        for index, child in enumerate(value):
+            yield from _object_problems(f"{where}[{index}]", name, child)
+    elif isinstance(value, Enum):
+        fix = f"give its name, {value.name!r}, and write {type(value).__name__}[{name}] in the function"
+        yield Problem(where=where, found=f"{value!r:.80}, a member of an enumeration", expected=_PLAIN, fix=fix)
+    elif value is not None and not isinstance(value, str | Real | PurePath):
+        fix = "give a name or a number, and make the object of it in the function"
+        yield Problem(where=where, found=f"{value!r:.80}", expected=_PLAIN, fix=fix)
 
 
 def _is_range(values: tuple[object, ...]) -> bool:

@@ -10,7 +10,7 @@ import json
 import operator
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, SupportsFloat, SupportsIndex
+from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex
 
 from automl.regular_file import open_to_append, read_regular_file
 
@@ -100,7 +100,19 @@ def _number(name: str, value: SupportsFloat) -> float:
     try:
         return float(value)
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:  # PyTorch, of several values
-        raise TypeError(f"report: {name} is {value!r}, which is no number") from error
+        shown = " ".join(repr(value).split())
+        raise TypeError(f"report: {name} is {shown:.80}, which is no number") from error
+
+
+def numbers_of(metrics: Mapping[str, Any]) -> tuple[dict[str, float], list[str]]:
+    """Return the metrics that are numbers, and why each other one is none."""
+    found, problems = dict[str, float](), list[str]()
+    for name, value in metrics.items():
+        try:
+            found[name] = _number(name, value)
+        except TypeError as error:
+            problems.append(str(error))
+    return found, problems
 
 
 def _note_checkpoint(folder: Path, checkpoint: Path, epoch: int | None) -> None:

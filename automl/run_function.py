@@ -20,7 +20,7 @@ from automl.config_files import read_document
 from automl.function_file import SCRIPTS, read_function
 from automl.function_program import CHECKPOINT, can_continue
 from automl.regular_file import followed, read_regular_file
-from automl.reporting import report, reported_metrics
+from automl.reporting import numbers_of, report, reported_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,11 +53,19 @@ def _continuing(function: Callable[..., object], checkpoint: str | None) -> dict
 
 
 def _return(result: Any, metric: str) -> None:  # noqa: ANN401 - what a function returns
-    """Report what a function returns, of its last epoch, but for what it has reported itself, epoch by epoch."""
+    """Report what a function returns, of its last epoch, but for what it has reported itself, epoch by epoch.
+
+    Raises:
+        TypeError: the objective is no number; of a mapping anything else that is none is left out, with a line.
+    """
     metrics = result if isinstance(result, Mapping) else {} if result is None else {metric: result}
     known, last_epoch = reported_metrics()
-    if left := {name: value for name, value in metrics.items() if name not in known}:
-        report(left, epoch=last_epoch)
+    left = {name: value for name, value in metrics.items() if name not in known}
+    numbers, problems = numbers_of({name: value for name, value in left.items() if name != metric})
+    for problem in problems:
+        print(f"{problem}: it is left out of what was returned", file=sys.stderr)  # noqa: T201 - the log of the trial
+    if numbers := {name: left[name] for name in left if name in numbers or name == metric}:
+        report(numbers, epoch=last_epoch)
 
 
 def _become_script(function: Callable[..., object]) -> None:

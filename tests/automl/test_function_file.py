@@ -219,13 +219,22 @@ def test_what_a_function_of_a_script_imports_when_it_is_called_is_of_its_files(
     assert found == {"helper_of_a_test.py": str(folder / "helper_of_a_test.py")}
 
 
+def test_a_cached_function_of_a_script_travels_with_it(folder: Path) -> None:
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    source = "import functools\n@functools.lru_cache(maxsize=3)\ndef data(): return 5\ndef train(lr=2): return data()"
+    exec(source, namespace)  # noqa: S102 # as a cell of a notebook
+    file = write_function(namespace["train"], "train", "v", folder / "results")
+
+    assert run_trial(file.path, folder / "trial") == [{"v": 5.0}]
+
+
 REPORTING = """
 from automl import report
 def train(lr=2, checkpoint="small"):
     report(epoch=0, loss=1.5)
     if lr > 2:
         report(epoch=0, v=0.9)
-    return {"v": 0.5, "checkpoint": len(checkpoint or "")}
+    return {"note": "ok", "none": None, "v": 0.5, "checkpoint": len(checkpoint or "")}
 """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,22 @@ def test_another_tuple_is_refused_at_its_argument(tmp_path: Path, values: tuple[
 
     assert [problem.where for problem in caught.value.problems] == ['search["x"]', 'search["y"]["range"]']
     assert f"options are a list: {list(values)!r}" in str(caught.value)
+
+
+class Kind(StrEnum):
+    FAST = "fast"
+
+
+def test_objects_that_a_trial_would_not_get_are_refused_each_with_what_to_write(tmp_path: Path) -> None:
+    thing = object()
+
+    with pytest.raises(ConfigurationError) as caught:
+        tune(tmp_path, {"kind": [Kind.FAST], "y": {"options": [1, thing]}}, set={"z": {"deep": [Kind.FAST]}})
+
+    where = [problem.where for problem in caught.value.problems]
+    assert where == ['search["kind"][0]', 'search["y"]["options"][1]', "set[\"z\"]['deep'][0]"]
+    assert caught.value.problems[0].fix == "give its name, 'FAST', and write Kind[kind] in the function"
+    assert caught.value.problems[1].found == repr(thing)
 
 
 @pytest.mark.parametrize(
