@@ -43,6 +43,7 @@ PACKED = 8
 HELD_GIB = 8.0
 _SLACK_GIB = 0.05
 _PATIENCE_S = 30.0
+_CLOSING_S = 5.0
 _WATCH_S = 0.005
 _EPOCH_TIME = re.compile(r'"time_per_epoch": ?"([^"]+)"')
 
@@ -148,11 +149,12 @@ def kills(bench: Bench, count: int) -> None:
 
     with ThreadPoolExecutor(len(devices)) as pool:
         list(pool.map(kill_on, devices))
-    time.sleep(1.0)
-    # What is below the warm server has its tag; the server, one supervisor and its child wait for the next trial.
-    left = max(0, len(find_leftovers(f"{session}-server")) - 3)
-    held = max((gpu.used_gib - empty[str(gpu.index)] for gpu in query_gpus_now()), default=0.0)
     launcher.close()
+    closed_s = time.monotonic()
+    # What was forked from the warm server has its tag; what waits for a next trial ends with it.
+    while (left := len(find_leftovers(f"{session}-server"))) and time.monotonic() - closed_s < _CLOSING_S:
+        time.sleep(0.1)
+    held = max((gpu.used_gib - empty[str(gpu.index)] for gpu in query_gpus_now()), default=0.0)
     shown = f"median {statistics.median(dead):.2f} s, worst {max(dead):.2f} s"
     bench.note(
         f"(k) {len(dead)} kills: tree dead after", shown, f"<= {DEAD_CEILING_S} s", holds=max(dead) <= DEAD_CEILING_S
