@@ -78,6 +78,8 @@ class Blocks:
         plain = line.strip()
         if line[:1] == "\r":
             return [f"\r{plain}"]
+        if not self.is_open and plain[:1].isdigit():
+            return [plain]  # most rows of a table of blanks
         if self._object:
             return self._inside(line, plain)
         depth = _depth_of(plain)

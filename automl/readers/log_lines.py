@@ -39,7 +39,7 @@ from automl.readers.wordings import Wordings
 from automl.study.trial import Measurement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from automl.readers.mentions import Mention
@@ -122,10 +122,8 @@ class LogReader:
     _repetitions: Repetitions = field(init=False)
     _settings: Settings = field(init=False)
     _folds: Folds = field(init=False)
-    _splits: SplitChoice = field(init=False)
     _meter: BatchMeter = field(default_factory=BatchMeter)
-    _bars: BarValues = field(init=False)
-    _wordings: Wordings = field(init=False)
+    _parts: tuple[_Part, ...] = field(init=False)
     _is_best_next: bool = False
     _held_back: list[Measurement] = field(default_factory=list)
     # What was measured while ``8/8`` may still prove that the epochs are counted from 1.
@@ -139,9 +137,9 @@ class LogReader:
         self._blocks = Blocks(self.objective, self._notices, self._has_objective, self._epoch.is_free)
         self._settings = Settings(self.objective, self._notices)
         self._folds = Folds(self.objective, self._notices)
-        self._splits = SplitChoice(self.objective, self._notices)
-        self._bars = BarValues(is_at_once=has_split(self.objective))
-        self._wordings = Wordings(self.objective, self._notices)
+        splits, bars = SplitChoice(self.objective, self._notices), BarValues(is_at_once=has_split(self.objective))
+        wordings = Wordings(self.objective, self._notices)
+        self._parts = self._settings, self._folds, splits, self._meter, bars, wordings
         self._mentions = ObjectiveMentions(self.objective, self.watched, self._notices)
         self._repetitions = Repetitions(self.objective)
         self._table = ConsoleTable(self.objective, self._mentions.names, self.watched, self._notices)
@@ -268,7 +266,7 @@ class LogReader:
 
     def _reported(self, report: Report, beside: dict[str, float | str]) -> list[Measurement]:
         """Return what counts now that a report is known, and the numbers beside it."""
-        was_open, reports = not self._settings.is_over, self._through(report)
+        was_open, reports = not self._settings.is_over, self._through(report, self._parts)
         ready = [found for each in reports if each is not report for found in self._counted(each, {})]
         if ready and was_open and self._settings.has_news:
             self._repetitions.note_left_out()
@@ -280,15 +278,13 @@ class LogReader:
     def _counted(self, report: Report, beside: dict[str, float | str]) -> list[Measurement]:
         return self._repetitions.reported(report, beside, self._epoch.current)
 
-    @property
-    def _parts(self) -> tuple[_Part, ...]:
-        return self._settings, self._folds, self._splits, self._meter, self._bars, self._wordings
-
-    def _through(self, report: Report, parts: Iterable[_Part] | None = None) -> list[Report]:
+    def _through(self, report: Report, parts: Sequence[_Part]) -> list[Report]:
         """Return the reports that count once a report has gone through what decides that."""
         reports = [report]
-        for part in self._parts if parts is None else parts:
-            reports = [kept for each in reports for kept in part.take(each)]
+        for part in parts:
+            reports = (
+                part.take(reports[0]) if len(reports) == 1 else [kept for each in reports for kept in part.take(each)]
+            )
         return reports
 
     def _behind(self, part: _Part, reports: Iterable[Report]) -> list[Measurement]:

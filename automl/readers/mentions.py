@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from automl.readers.names import aliases
 from automl.readers.splits import WORDS, Split, has_split, split_at
-from automl.readers.written_number import BAR_BEHIND, BEHIND_NAME, number_at
+from automl.readers.written_number import BAR_BEHIND, BEHIND_SIGN, number_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 _LONGEST_NAME = 120
 MOST_ON_A_LINE = 20
 """Of one metric: a line may be what a garbled terminal has left."""
+_SIGN = re.compile("[=:]")
+_QUOTES = frozenset("\"'")
+_MOST_BLANKS = 40
 _PART_OF_A_NAME = frozenset("/.-_")
 _WORD_BEFORE = re.compile(r"[\w.@'-]{0,40}\W{0,2}$")
 _OTHER = re.compile(
@@ -60,15 +63,22 @@ def mentions_in(line: str, names: tuple[str, ...]) -> Iterator[Mention]:
     if not any(spelling in small for spelling in shortest):
         return
     line = line if len(line) == len(lowered) else lowered  # some letters have two in lower case
-    for match in BEHIND_NAME.finditer(line):
-        start = match.start()
-        spellings = by_end.get(small[start - 1 : start], ())
-        for spelling, name, rank in spellings:
-            if small.endswith(spelling, 0, start) and _is_whole(line, start - len(spelling)):
-                if BAR_BEHIND.match(line, match.end()):
-                    continue
-                text, number = number_at(line, match)
-                yield Mention(name, rank, text, number, start - len(spelling), start, match.end())
+    for sign in _SIGN.finditer(line):
+        start = _end_of_name(line, sign.start())
+        for spelling, name, rank in by_end.get(small[start - 1 : start], ()):
+            begin = start - len(spelling)
+            if small.endswith(spelling, 0, start) and _is_whole(line, begin):
+                match = BEHIND_SIGN.match(line, sign.start())
+                if match is not None and BAR_BEHIND.match(line, match.end()) is None:
+                    text, number = number_at(line, match)
+                    yield Mention(name, rank, text, number, begin, start, match.end())
+
+
+def _end_of_name(line: str, end: int) -> int:
+    """Return where a name ends before a sign: without blanks, and without a quote."""
+    if line[end - 1 : end].isspace():
+        end = max(len(line[:end].rstrip()), end - _MOST_BLANKS)
+    return end - 1 if line[end - 1 : end] in _QUOTES else end
 
 
 def split_of_mention(line: str, mention: Mention) -> Split:

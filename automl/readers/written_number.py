@@ -12,10 +12,8 @@ if TYPE_CHECKING:
 
 NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|(?:nan|inf(?:inity)?)(?:\.0)?)"
 _WRAPPED = r"(?:tensor|array|(?:np|numpy)\.float\d\d)\("
-BEHIND_NAME = re.compile(
-    rf"[\"']?\s{{0,40}}[=:]\s{{0,40}}[\"']?(?:{_WRAPPED})?({NUMBER})(\w*(?:[.,:/]\d\w*)*)", re.IGNORECASE
-)
-"""What stands behind a name and begins as a number: the number, and what is joined to it."""
+BEHIND_SIGN = re.compile(rf"[=:]\s{{0,40}}[\"']?(?:{_WRAPPED})?({NUMBER})(\w*(?:[.,:/]\d\w*)*)", re.IGNORECASE)
+"""The sign behind a name, and what begins as a number there: the number, and what is joined to it."""
 BAR_BEHIND = re.compile(r"%(?:\|[#\u2580-\u259f]{0,300}\d?\s{0,300}\||\s{1,3}[━╸╺])")
 """What stands behind a share that says how far a bar is: ``mAP50-95: 100%|###| 4/4``."""
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+\.\d+")
@@ -34,7 +32,7 @@ _UNIT = re.compile(r"\s?‰|\s[kK]\b(?!\s?[=:])|\s?[x\u00d7]\s?10[⁰¹²³⁴-�
 
 
 def number_at(line: str, match: Match[str]) -> tuple[str, float | str | None]:
-    """Return what is written at a match of `BEHIND_NAME`, and its number as `number_of` has it; None for none.
+    """Return what is written at a match of `BEHIND_SIGN`, and its number as `number_of` has it; None for none.
 
     ``9912/10000`` is a share. ``1,234.5`` and ``1'234.5`` have thousands; ``1,234`` may have them or a decimal comma,
     ``1 234`` may be two numbers.
