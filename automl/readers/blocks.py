@@ -127,9 +127,14 @@ class Blocks:
         """Return the objects of a text that have one epoch each."""
         if len(set(_KEYED_EPOCH.findall(text))) < _FEW:
             return [text]
-        inner = list(_inner(text))
-        if inner and len(_KEYED_EPOCH.findall("".join(inner))) == len(_KEYED_EPOCH.findall(text)):
-            return [each for part in inner for each in self.objects(part)]
+        inner = [part for part in _inner(text) if _KEYED_EPOCH.search(part) is not None]
+        outer = text
+        for part in inner:
+            outer = outer.replace(part, "", 1)
+        own = set(_KEYED_EPOCH.findall(outer))
+        if len(own) < _FEW:
+            # Of an object with an epoch of its own, those inside are of earlier ones.
+            return [outer] if own else [each for part in inner for each in self.objects(part)]
         if self.has_objective(text):
             self.notices.say(
                 "epochs",

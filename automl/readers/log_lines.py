@@ -141,7 +141,7 @@ class LogReader:
         wordings = Wordings(self.objective, self._notices)
         self._parts = self._settings, self._folds, splits, self._meter, bars, wordings
         self._mentions = ObjectiveMentions(self.objective, self.watched, self._notices)
-        self._repetitions = Repetitions(self.objective)
+        self._repetitions = Repetitions(self.objective, self._notices)
         self._table = ConsoleTable(self.objective, self._mentions.names, self.watched, self._notices)
 
     def read(self) -> list[Measurement]:
@@ -202,6 +202,8 @@ class LogReader:
             ready.append(replace(failure, unix_time_s=clock.unix_time_s()))
         elif "=" in line or ":" in line:
             ready += self._metrics(line, batches, names_epoch=names_epoch)
+        else:
+            self._repetitions.note(line, self._epoch.current)
         if self._epoch.may_be_shifted:
             for found in ready:
                 self._shiftable.setdefault(found.epoch, {}).update(found.values)
@@ -276,7 +278,7 @@ class LogReader:
         return [*ready, *self._repetitions.measured(beside, report.line, self._epoch.current)]
 
     def _counted(self, report: Report, beside: dict[str, float | str]) -> list[Measurement]:
-        return self._repetitions.reported(report, beside, self._epoch.current)
+        return self._repetitions.reported(report, beside, self._epoch.current, is_row=self._table.is_begun)
 
     def _through(self, report: Report, parts: Sequence[_Part]) -> list[Report]:
         """Return the reports that count once a report has gone through what decides that."""

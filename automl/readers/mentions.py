@@ -23,7 +23,7 @@ _PART_OF_A_NAME = frozenset("/.-_")
 _WORD_BEFORE = re.compile(r"[\w.@'-]{0,40}\W{0,2}$")
 _OTHER = re.compile(
     # Of other data, or of another kind: "Validation loss" is no loss. "valid_1's auc" is one.
-    rf"\b(?:{'|'.join(WORDS)}|ema|target|previous|prev|old|threshold"
+    rf"\b(?:(?<!=)(?:{'|'.join(WORDS)})|ema|target|previous|prev|old|threshold"
     r"|delta|(?<!no )change|over|beyond|than|min|max|lowest|highest|minimum|maximum|best_\w{1,20}) $"
     # Of the past: "best val_acc", "best so far (val_acc", "Best was epoch 2 with val_acc"; not "new best! val_acc".
     r"|\b(?<!new )(?:best|record|last|running|initial|smoothed)"

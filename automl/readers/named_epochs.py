@@ -31,6 +31,10 @@ _OTHER = re.compile(
     re.IGNORECASE,
 )
 """Before it, the number is of another epoch, or of none: ``Best metric: 60.2 (epoch 0)``, ``steps per epoch: 9``."""
+_EVALUATED = re.compile(
+    r"\b(?:eval\w*|valid\w*|test\w*|results?|metrics?|scores?|performance)\s(?:after|at)\s$", re.IGNORECASE
+)
+"""It is the epoch of these lines in spite of ``after``."""
 _NO_COUNT = re.compile(r"(?:\.\d+)?\s?(?:s|secs?|seconds|ms|mins?|minutes|h|hours|samples|images)\b", re.IGNORECASE)
 """Behind it: the number is a time, or an amount."""
 _FIRST_OF_ALL = re.compile(r"\bstart[\s_]$", re.IGNORECASE)
@@ -198,7 +202,9 @@ class NamedEpoch:
 def _is_of_these_lines(line: str, match: Match[str], has_objective: Callable[[str], bool]) -> bool:
     """Whether a number behind the word is the epoch of this line and of those that follow."""
     before = line[: match.start()]
-    if _OTHER.search(before) or _NO_COUNT.match(line, match.end()):
+    other = _OTHER.search(before)
+    is_other = other is not None and (other.end() < len(before) or _EVALUATED.search(before) is None)
+    if is_other or _NO_COUNT.match(line, match.end()):
         return False
     if _FIRST_OF_ALL.search(before) and (":" in match[0] or "=" in match[0]):
         return False

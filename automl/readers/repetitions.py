@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from automl.readers.log_report import Report
+    from automl.readers.notices import Notices
 
 Numbers = dict[str, float | str]
 _UNFINISHED_BAR = re.compile(r"\b\d{1,2}%\||\bepoch\b[\s\d:/]{1,20}\b\d{1,2}%", re.IGNORECASE)
@@ -34,9 +35,11 @@ class Repetitions:
 
     Attributes:
         objective: Name of the metric.
+        notices: Where to say that an equal line may be of another epoch.
     """
 
     objective: str
+    notices: Notices
     # The epoch and number that each name had last, and equal numbers of the current epoch.
     _last: dict[str, tuple[int | None, float | str]] = field(default_factory=dict)
     _repeated: Numbers = field(default_factory=dict)
@@ -65,16 +68,16 @@ class Repetitions:
         """Take over that a report does not count."""
         self._has_news = True
 
-    def reported(self, report: Report, beside: Numbers, epoch: int | None) -> list[Measurement]:
-        """Return what counts of a report and the numbers beside it, and the epoch that was named last."""
+    def reported(self, report: Report, beside: Numbers, epoch: int | None, *, is_row: bool) -> list[Measurement]:
+        """Return what counts of a report, which may be a row of a table, and of the numbers beside it."""
         numbers = {**beside, self.objective: report.number}
-        if report.epoch is None and self._is_anew(report, numbers):
+        if report.epoch is None and self._is_anew(report, numbers, is_row=is_row):
             self._last.clear()
         if report.epoch == epoch:
             return self.measured(numbers, report.line, epoch)
         return [self.measurement(numbers, report.epoch)]
 
-    def _is_anew(self, report: Report, numbers: Mapping[str, float | str]) -> bool:
+    def _is_anew(self, report: Report, numbers: Mapping[str, float | str], *, is_row: bool) -> bool:
         """Tell whether a line with numbers of before reports those of another epoch."""
         before, self._report = self._report, report
         has_news, self._has_news = self._has_news, False
@@ -84,6 +87,12 @@ class Repetitions:
             return False
         line, line_before = without_times(report.line), without_times(before.line)
         if line == line_before and not has_news:
+            if not is_row:
+                self.notices.say(
+                    "equal lines",
+                    f"equal lines of the log with {self.objective}, one behind the other, count once: several "
+                    "processes may print them; name the epoch on the line, or print it in one process",
+                )
             return False
         return without_numbers(line) == without_numbers(line_before) or report.is_state_beside(before)
 
