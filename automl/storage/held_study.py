@@ -48,7 +48,7 @@ class _HeldStudy:
         parts = path.relative_to(self._root).parts[:_DEPTH]
         on_the_way = [self._root, *(self._root.joinpath(*parts[: count + 1]) for count in range(len(parts)))]
         for folder in on_the_way:
-            if folder != self._root and folder not in self._links and folder.is_symlink():
+            if folder != self._root and folder not in self._links and _is_link(folder):
                 raise _replaced(folder)
             if folder == self._root / _TRIALS and folder not in self._folders:
                 with suppress(FileNotFoundError):
@@ -60,8 +60,10 @@ class _HeldStudy:
         held = os.fstat(self._folders[folder])
         try:
             found = folder.stat()
-        except OSError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise _replaced(folder) from error
+        except OSError:
+            return  # storage that fails for a moment replaces nothing; what is written there meets the same error
         if (found.st_dev, found.st_ino) != (held.st_dev, held.st_ino):
             raise _replaced(folder)
 
@@ -101,6 +103,13 @@ def require_held(path: Path) -> None:
             study.require(path)
 
 
+def _is_link(path: Path) -> bool:
+    try:
+        return path.is_symlink()
+    except OSError:  # it cannot be looked at now
+        return False
+
+
 def _links(folder: Path) -> Iterator[Path]:
     with suppress(FileNotFoundError), os.scandir(folder) as entries:
         yield from (folder / entry.name for entry in entries if entry.is_symlink())
@@ -108,7 +117,7 @@ def _links(folder: Path) -> Iterator[Path]:
 
 def _replaced(folder: Path) -> ReplacedFolderError:
     try:
-        is_link = folder.is_symlink()
+        is_link = _is_link(folder)
         found = f"is a link to {folder.readlink()} now" if is_link else "is another folder now" * folder.exists()
     except OSError:
         found = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING
 
@@ -129,3 +130,17 @@ def test_folders_that_the_study_makes_itself_and_what_trainers_do_in_theirs_are_
             require_held(own / "trials")
     with held_study(own):
         require_held(own)
+
+
+def test_storage_that_fails_for_a_moment_is_no_replacement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = study_in(tmp_path, "own")
+    with held_study(own):
+
+        def fail(*_: object, **__: object) -> None:
+            raise OSError(errno.EIO, "the server does not answer")
+
+        with monkeypatch.context() as failing:
+            failing.setattr(os, "stat", fail)
+            failing.setattr(os, "lstat", fail)
+            require_held(own / "trials" / "0000")
+        require_held(own / "trials" / "0000")
