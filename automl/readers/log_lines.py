@@ -2,7 +2,7 @@
 
 A metric counts where its name, or an alias of it, is a whole word followed by ``=`` or ``:`` and a number, for the
 epoch that the log named last; so does one of a row that `ConsoleTable` reads. Which of several values of the objective
-count is decided by `Settings`, `Folds`, `SplitChoice`, `BatchMeter`, `BarValues` and `Wordings`, in this order; which
+count is decided by `Settings`, `Folds`, `SplitChoice`, `Progress` and `Wordings`, in this order; which
 equal ones are new by `Repetitions`.
 
 A ``loss`` without a split may be any loss: it counts where it is not finite.
@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from automl import clock
 from automl.readers import blocks
-from automl.readers.batch_meter import BatchMeter, read_meter
 from automl.readers.blocks import Blocks
 from automl.readers.console_table import BEGINS, ConsoleTable
 from automl.readers.folds import Folds
@@ -30,7 +29,7 @@ from automl.readers.named_epochs import NamedEpoch
 from automl.readers.names import find_name
 from automl.readers.notices import Notices
 from automl.readers.objective_mentions import ObjectiveMentions
-from automl.readers.progress_bar import BarValues, is_bar
+from automl.readers.progress import Progress, is_bar, read_meter
 from automl.readers.repetitions import Repetitions
 from automl.readers.settings import Settings
 from automl.readers.split_choice import SplitChoice
@@ -122,7 +121,7 @@ class LogReader:
     _repetitions: Repetitions = field(init=False)
     _settings: Settings = field(init=False)
     _folds: Folds = field(init=False)
-    _meter: BatchMeter = field(default_factory=BatchMeter)
+    _meter: Progress = field(default_factory=lambda: Progress(is_meter=True))
     _parts: tuple[_Part, ...] = field(init=False)
     _is_best_next: bool = False
     _held_back: list[Measurement] = field(default_factory=list)
@@ -137,7 +136,10 @@ class LogReader:
         self._blocks = Blocks(self.objective, self._notices, self._has_objective, self._epoch.is_free)
         self._settings = Settings(self.objective, self._notices)
         self._folds = Folds(self.objective, self._notices)
-        splits, bars = SplitChoice(self.objective, self._notices), BarValues(is_at_once=has_split(self.objective))
+        splits, bars = (
+            SplitChoice(self.objective, self._notices),
+            Progress(is_meter=False, is_at_once=has_split(self.objective)),
+        )
         wordings = Wordings(self.objective, self._notices)
         self._parts = self._settings, self._folds, splits, self._meter, bars, wordings
         self._mentions = ObjectiveMentions(self.objective, self.watched, self._notices)

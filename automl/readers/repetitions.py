@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from automl import clock
 from automl.readers.log_report import NUMBERS, without_numbers, without_times
-from automl.readers.progress_bar import is_bar, is_unfinished
+from automl.readers.progress import is_bar, is_unfinished
 from automl.readers.status_file import by_finiteness, number_of
 from automl.study.trial import Measurement
 
