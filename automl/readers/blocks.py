@@ -22,8 +22,9 @@ BEGINS = frozenset(("", *" \t\v\f\u00a0-=*#"))
 ENDS = frozenset("{(,-=*#")
 """Last ones."""
 _RULE = re.compile(r"([-=*#_~+─━═])\1{2,}$")
-LOGGED = re.compile(
+_LOGGED = re.compile(
     r"\W{0,2}(?:\d{4}-\d\d-\d\d.{0,60}?|\d\d:\d\d:\d\d.{0,60}?)?\b(?:INFO|DEBUG|WARNING)\b\]?(?::[\w.]{1,40}:|\s?[-:|]\s?|\s)?"
+    r"|\[?(?:\d{4}-\d\d-\d\d[ T])?\d\d:\d\d:\d\d(?:[.,]\d{1,6})?\]?(?:\s|$)"
 )
 """What a logger puts before a line."""
 _FIELD = re.compile(r"[\s\"'|>*•+-]{0,9}([^\W\d][^:=|]{0,60}?)[\"']?\s{0,20}[:=|]")
@@ -95,14 +96,15 @@ class Blocks:
         return [*self._close(is_whole=True), *self._refused()]
 
     def _inside(self, line: str, plain: str) -> list[str]:
-        is_part = line[:1] in " \t" or plain[:1] in "\"'{}[])" or plain[:1].isdigit()
+        text = without_stamp(line)
+        is_part = text[:1] in " \t" or text[:1] in "\"'{}[])" or text[:1].isdigit()
         if not is_part or not plain:
             self._strange += 1
             if self._strange <= _MOST_STRANGE:
                 return [plain] if plain else []
             return [*self._refused(), plain]
-        self._object.append(plain)
-        self._depth += _depth_of(plain)
+        self._object.append(text)
+        self._depth += _depth_of(text)
         self._letters += len(plain)
         if self._depth > 0:
             return self._refused() if len(self._object) > _MOST_LINES or self._letters > _MOST_LETTERS else []
@@ -125,13 +127,16 @@ class Blocks:
 
     def objects(self, text: str) -> list[str]:
         """Return the objects of a text that have one epoch each."""
-        if len(set(_KEYED_EPOCH.findall(text))) < _FEW:
+        numbers = _KEYED_EPOCH.findall(text)
+        if len(numbers) < _FEW:
             return [text]
         inner = [part for part in _inner(text) if _KEYED_EPOCH.search(part) is not None]
         outer = text
         for part in inner:
             outer = outer.replace(part, "", 1)
         own = set(_KEYED_EPOCH.findall(outer))
+        if len(set(numbers)) == 1:
+            return [outer if own and self.has_objective(outer) else text]
         if len(own) < _FEW:
             # Of an object with an epoch of its own, those inside are of earlier ones.
             return [outer] if own else [each for part in inner for each in self.objects(part)]
@@ -143,8 +148,7 @@ class Blocks:
         return []
 
     def _outside(self, line: str, plain: str) -> list[str]:
-        logged = LOGGED.match(line)
-        text = line[logged.end() :] if logged is not None else line
+        text = without_stamp(line)
         stripped = text.strip()
         if not stripped or _RULE.fullmatch(stripped) is not None:
             ready = self._close(is_whole=True)
@@ -156,6 +160,8 @@ class Blocks:
         found = _FIELD.match(text)
         key = key_of(found[1]) if found is not None else ""
         ready = self._closed_by(indent, key)
+        if is_item and not self._held:
+            self._floor = None
         if self._floor is None and (is_item or self._indent > before or (self._is_apart and key)):
             self._is_apart = self._is_apart and not is_item and self._indent <= before
             self._floor = indent if self._is_apart else indent + 1 if is_item else before + 1
@@ -220,6 +226,12 @@ class Blocks:
             self._without, given = 0, 0
             held.insert(0, held.pop(self._epoch[0]))
         return held[given:]
+
+
+def without_stamp(line: str) -> str:
+    """Return a line without what a logger puts before it."""
+    stamp = _LOGGED.match(line)
+    return line[stamp.end() :] if stamp is not None else line
 
 
 def _depth_of(text: str) -> int:

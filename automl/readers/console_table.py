@@ -89,6 +89,7 @@ class ConsoleTable:
     # The rows so far, and those of the time before: a trainer may print all of a table anew in each epoch.
     _rows: list[list[str]] = field(default_factory=list)
     _before: list[list[str]] = field(default_factory=list)
+    _is_anew: bool = False
 
     def __post_init__(self) -> None:
         words = [word for word in re.split(r"[\s/_()\[\]]+", self.objective.lower()) if word]
@@ -150,6 +151,7 @@ class ConsoleTable:
         if read or any(key_of(cell.text) in _EPOCHS for cell in cells):
             is_anew = [cell.text for cell in cells] == [cell.text for cell in self._columns]
             self._before, self._rows = self._rows if is_anew else [], []
+            self._is_anew = len(self._before) >= _FEW
             self._columns, self._read, self._delimiter, self._has_all = cells, read, delimiter, False
             self.is_begun, self._is_stamped = True, is_stamped
             self._has_epoch_first = not delimiter and key_of(cells[0].text) in _EPOCHS
@@ -201,7 +203,8 @@ class ConsoleTable:
         number = len(self._rows)
         if number < _MOST_ROWS:
             self._rows.append(cells)
-        return len(self._before) >= _FEW and self._before[number : number + 1] == [cells]
+        self._is_anew &= self._before[number : number + 1] == [cells]
+        return self._is_anew
 
     def _aligned(self, line: str) -> list[str] | None:
         """Return the cells of a row, one for each column; None for a line that is no row."""

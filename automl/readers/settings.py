@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from automl.readers.blocks import LOGGED
+from automl.readers.blocks import without_stamp
 from automl.readers.log_report import without_times
 from automl.readers.names import key_of
 
@@ -73,6 +73,5 @@ class Settings:
 
 def _name_on(line: str) -> str:
     """Return the name on a line with nothing but one name and its value; nothing of any other line."""
-    logged = LOGGED.match(line)
-    pair = _PAIR.match(without_times(line[logged.end() :] if logged is not None else line))
+    pair = _PAIR.match(without_times(without_stamp(line)))
     return _DIGITS.sub("", pair[1]).strip().lower() if pair is not None else ""

@@ -42,6 +42,7 @@ LOGS = [
     ("steps of an iteration", "iter {t}\nacc: {v}\n"),
     ("a part inside", "Epoch {n}/4\n  [G] loss: 0.1\n  [D] loss: 0.2\n  acc: {v}\n"),
     ("ranks", "[rank0]: epoch {e} acc: {v}\n[rank1]: epoch {e} acc: {v}\n"),
+    ("a table of two rows", "|       | acc |\n| Train | 0.{n} |\n| Val   | {v} |\n"),
     ("YAML of objects", "---\nmetrics:\n  train:\n    f1: 1\n  acc: {v}\nstep: {t}\nepoch: {e}\n"),
 ]
 
