@@ -326,6 +326,9 @@ def tune(
         found = f"{asked!r:.80}" if asked else "nothing to search"
         expected, fix = "a mapping of arguments to their values", 'write e.g. {"lr": (1e-5, 0.1)}'
         raise _unusable("search", found, expected, fix)
+    if foreign := sorted({"program", "report", "folder"} & {*settings}):
+        fix = "leave it out; a function reports by automl.report and what it returns, and runs where tune is called"
+        raise _unusable(foreign[0], f"{settings[foreign[0]]!r:.80}", "nothing: that belongs to a program", fix)
     require_no_loading()
     folder, own_name = Path(results).expanduser().absolute(), function_name(function)
     metric = _metric_of(objective)

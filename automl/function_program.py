@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
 import math
 import shlex
 import sys
+import typing
 from enum import Enum
 from inspect import Parameter
 from numbers import Integral, Real
@@ -51,10 +53,28 @@ def can_continue(function: Callable[..., object]) -> bool:
     return parameter is not None and parameter.kind in _NAMED
 
 
-def arguments_of(function: Callable[..., object], given: Iterable[str]) -> list[str]:
-    """Return the names of a function's arguments, and those that are given of any that it takes."""
+def arguments_of(function: Callable[..., object], given: Iterable[str]) -> dict[str, list[Any]]:
+    """Return a function's arguments, and those that are given of any that it takes, each with what a `Literal` allows.
+
+    The list is empty for an argument that allows more, or does not say.
+    """
     parameters = inspect.signature(function).parameters.items()
-    return [*dict.fromkeys([*(name for name, one in parameters if one.kind in _NAMED), *given])]
+    names = [name for name, one in parameters if one.kind in _NAMED]
+    hints = _hints(function)
+    return {name: _allowed(hints.get(name)) for name in dict.fromkeys([*names, *given])}
+
+
+def _hints(function: Callable[..., object]) -> dict[str, Any]:
+    called = inspect.unwrap(function.func if isinstance(function, functools.partial) else function)
+    try:
+        return typing.get_type_hints(called)
+    except Exception:  # noqa: BLE001 - annotations are code of the user's, and need not even exist
+        return {}
+
+
+def _allowed(hint: object) -> list[Any]:
+    values = list(typing.get_args(hint)) if typing.get_origin(hint) is typing.Literal else []
+    return values if all(value is None or type(value) in {bool, int, str} for value in values) else []
 
 
 def defaults_of(function: Callable[..., object], searched: Collection[str]) -> dict[str, bool | int | float | str]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _SETTING = re.compile(r"--set '?\+?([\w.]+)=([^'\s,]+)'?")
 """How problems say that a value should be set."""
 _PLAIN = "text, a number, true or false, or None: a trial reads its values from a file"
+_MADE_INSIDE = "give a name or a number, and make the object of it in the function or program"
 _GROUPS = ("budget", "resources", "options")
 """Keys of a study file whose own keys are names of options."""
 
@@ -56,7 +57,9 @@ def _value_problems(where: str, name: str, values: object) -> Iterator[Problem]:
         yield Problem(where=where, found=f"{values!r:.80}", expected=expected, fix=fix)
     elif isinstance(values, list):
         for index, option in enumerate(values):
-            if not isinstance(option, list | tuple | Mapping):
+            if isinstance(option, list | tuple | Mapping):
+                yield Problem(where=f"{where}[{index}]", found=f"{option!r:.80}", expected=_PLAIN, fix=_MADE_INSIDE)
+            else:
                 yield from _object_problems(f"{where}[{index}]", name, option)
 
 
@@ -64,7 +67,11 @@ def _object_problems(where: str, name: object, value: object) -> Iterator[Proble
     """Yield an object that would be another one in a trial: members of enumerations too, whatever they hold."""
     if isinstance(value, Mapping):
         for key, child in value.items():
-            yield from _object_problems(f"{where}[{key!r}]", key, child)
+            if isinstance(key, str):
+                yield from _object_problems(f"{where}[{key!r}]", key, child)
+            else:
+                fix = "give its keys as text"
+                yield Problem(where=where, found=f"the key {key!r:.80}", expected="keys that are text", fix=fix)
     elif isinstance(value, list | tuple):
         for index, child in enumerate(value):
             yield from _object_problems(f"{where}[{index}]", name, child)
@@ -72,8 +79,7 @@ def _object_problems(where: str, name: object, value: object) -> Iterator[Proble
         fix = f"give its name, {value.name!r}, and write {type(value).__name__}[{name}] in the function"
         yield Problem(where=where, found=f"{value!r:.80}, a member of an enumeration", expected=_PLAIN, fix=fix)
     elif value is not None and not isinstance(value, str | Real | PurePath):
-        fix = "give a name or a number, and make the object of it in the function"
-        yield Problem(where=where, found=f"{value!r:.80}", expected=_PLAIN, fix=fix)
+        yield Problem(where=where, found=f"{value!r:.80}", expected=_PLAIN, fix=_MADE_INSIDE)
 
 
 def _is_range(values: tuple[object, ...]) -> bool:

@@ -12,8 +12,9 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from automl.config_files import read_document
@@ -37,11 +38,15 @@ def main() -> None:
     if given.modules:
         _show_modules(given.function)
         return
+    del sys.argv[1:]  # the function may read arguments of its own
     function, metric = read_function(read_regular_file(given.function))
     _become_script(function)
-    values = read_document(given.spec)
+    values, environment = read_document(given.spec), dict(os.environ)
     arguments = dict(values) if isinstance(values, dict) else {}
-    _return(function(**arguments, **_continuing(function, given.checkpoint)), metric)
+    result = function(**arguments, **_continuing(function, given.checkpoint))
+    os.environ.clear()  # the function may have changed where it reports to, and its rank
+    os.environ.update(environment)
+    _return(result, metric)
 
 
 def _continuing(function: Callable[..., object], checkpoint: str | None) -> dict[str, str | None]:
@@ -77,6 +82,23 @@ def _become_script(function: Callable[..., object]) -> None:
         values = getattr(own, "__globals__", {})
         vars(module).update({name: value for name, value in values.items() if not name.startswith("__")})
         sys.modules["__main__"] = sys.modules[script] = module
+        _send_to_spawned(module)
+
+
+def _send_to_spawned(script: ModuleType) -> None:
+    """Let processes that the function spawns be sent what stands beside it: they have no script to import it from.
+
+    A worker of a pool that does not find a function dies, and the pool starts another one, for ever.
+    """
+    import cloudpickle  # noqa: PLC0415 - only for a function of a script
+
+    def reduced(_: ForkingPickler, value: object) -> Any:  # noqa: ANN401 - as pickle has it
+        if isinstance(value, FunctionType | type) and value.__module__ == script.__name__:
+            return cloudpickle.loads, (cloudpickle.dumps(value),)
+        return NotImplemented
+
+    cloudpickle.register_pickle_by_value(script)
+    ForkingPickler.reducer_override = reduced  # type: ignore[assignment, method-assign]
 
 
 def _show_modules(file: Path) -> None:

@@ -67,11 +67,13 @@ def _of_schema(error: Any, source: str, where: str) -> Iterator[Problem]:  # noq
         known = list(error.schema.get("properties", {}))
         for key in sorted(set(error.instance) - set(known)):
             close = difflib.get_close_matches(key, known, n=1)
+            blocks = (name for name, one in error.schema.get("properties", {}).items() if key in _keys_of(one))
+            fix = next((f"write it below {block}" for block in blocks), "remove it")
             yield Problem(
                 where=f"{where}: {f'{place}.{key}' if place else key}",
                 found="an unknown key",
                 expected=f"one of: {', '.join(known)}",
-                fix=f"did you mean {close[0]}?" if close else "remove it",
+                fix=f"did you mean {close[0]}?" if close and fix == "remove it" else fix,
             )
         return
     yield Problem(
@@ -80,6 +82,12 @@ def _of_schema(error: Any, source: str, where: str) -> Iterator[Problem]:  # noq
         expected=_expected_by(error.schema, error) or "what its schema describes",
         fix=f"see `{place or 'properties'}` in {source}",
     )
+
+
+def _keys_of(schema: object) -> set[str]:
+    """Return the keys of the mapping that a schema describes; none for anything else."""
+    found = schema.get("properties") if isinstance(schema, dict) else None
+    return {*found} if isinstance(found, dict) else set()
 
 
 def _of_meant_branch(error: Any) -> list[Any]:  # noqa: ANN401 # jsonschema's error

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Protocol
 from automl.errors import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from automl.config_files import JsonValue
     from automl.skill.program import Argument, Program
 
 
@@ -30,14 +31,14 @@ class Searched(Protocol):
 
 
 def program_problems(
-    program: Program | None, *, searched: Iterable[Searched], fixed: Iterable[str], known: Iterable[str]
+    program: Program | None, *, searched: Iterable[Searched], fixed: Mapping[str, JsonValue], known: Iterable[str]
 ) -> list[Problem]:
     """Return what is wrong with what a program is given.
 
     Args:
         program: None for a skill, of which nothing is asked here.
         searched: The parameters of the space.
-        fixed: Paths that the user sets.
+        fixed: What the user sets, by path.
         known: Every path that has a value.
     """
     if program is None:
@@ -53,6 +54,9 @@ def program_problems(
         argument = program.arguments.get(parameter.path)
         if argument is not None:
             problems += _not_taken(program, argument, parameter)
+    for path, value in fixed.items() if program.is_function else ():  # a program says itself what it does not take
+        allowed = program.arguments[path].choices if path in program.arguments else ()
+        problems += _not_among(f"set: {path}", [value], allowed)
     return problems
 
 
@@ -95,11 +99,15 @@ def _not_taken(program: Program, argument: Argument, parameter: Searched) -> Ite
         found = f"{argument.flag} has type=bool, which takes every text as true, also False"
         fix = "declare it with action=argparse.BooleanOptionalAction, or search it as 0 and 1 with type=int"
         yield Problem(where=where, found=found, expected="an argument that can be false", fix=fix)
-    strange = [choice for choice in parameter.choices if argument.choices and choice not in argument.choices]
-    if strange:
-        listed = ", ".join(map(str, argument.choices))
-        found, fix = ", ".join(map(str, strange)), "correct the options"
-        yield Problem(where=where, found=found, expected=f"one of {listed}", fix=fix)
+    yield from _not_among(where, parameter.choices or ["a range"], argument.choices)
     if argument.is_flag and argument.path in program.places:
         fix = f"leave {{{argument.path}}} out of the command and write --{{overrides}}"
         yield Problem(where=where, found=f"{argument.flag} takes no value", expected="a flag is there or not", fix=fix)
+
+
+def _not_among(where: str, values: Iterable[JsonValue], allowed: tuple[JsonValue, ...]) -> Iterator[Problem]:
+    """Yield values that are none of those that an argument takes, where it says which."""
+    strange = [str(value) for value in values if allowed and str(value) not in map(str, allowed)]
+    if strange:
+        found, expected = ", ".join(strange), f"one of {', '.join(map(str, allowed))}"
+        yield Problem(where=where, found=found, expected=expected, fix="choose among these")

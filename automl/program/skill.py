@@ -47,9 +47,9 @@ def program_skill(document: Mapping[str, Any]) -> Skill:
 
     Args:
         document: ``command`` and ``folder``, and of the study's `report`: ``checkpoint``, ``first_epoch``, ``resume``,
-            ``metrics``; and of a function its ``name``, the names of its ``arguments``, its ``defaults`` by name, its
-            ``sources``, the files of its code by name, and its ``file``, which stands in the command for
-            ``{function}``.
+            ``metrics``; and of a function its ``name``, its ``arguments`` with the values that each allows, its
+            ``defaults`` by name, its ``sources``, the files of its code by name, and its ``file``, which stands in the
+            command for ``{function}``.
 
     Raises:
         ConfigurationError: a pattern of checkpoints names no epoch, or the words that resume name no checkpoint.
@@ -58,7 +58,8 @@ def program_skill(document: Mapping[str, Any]) -> Skill:
     command = document["command"].replace(f"{{{FUNCTION}}}", shlex.quote(function)) if function else document["command"]
     script, patterns = read_script(command, folder), _texts(document.get("checkpoint"))
     is_config, defaults = f"{{{CONFIG}}}" in command, dict(document.get("defaults") or {})
-    own_arguments: Iterable[str] = document.get("arguments") or ()
+    allowed: Mapping[str, Any] = document.get("arguments") or {}
+    own_arguments = {name: Argument(path=name, choices=tuple(values)) for name, values in allowed.items()}
     problems = [*_pattern_problems(patterns), *_resume_problems(document.get("resume"))]
     if problems:
         raise ConfigurationError.from_problems(problems, subject="the study")
@@ -67,7 +68,7 @@ def program_skill(document: Mapping[str, Any]) -> Skill:
         command=command,
         folder=folder,
         library=script.library,
-        arguments=MappingProxyType(script.arguments | {name: Argument(path=name) for name in own_arguments}),
+        arguments=MappingProxyType(script.arguments | own_arguments),
         resume=document.get("resume"),
         outputs=tuple(Path(name).parts[0] for name in (*patterns, *_texts(metrics))),
         first_epoch=document.get("first_epoch"),

@@ -110,11 +110,15 @@ def seed_key(skill: Skill, spec: Spec) -> str:
     path = spec.first_of(skill.keys.seed)
     if path is not None:
         return path
+    given = (
+        "give the function an argument seed, with a default" if skill.is_function else "give the spec a seed with --set"
+    )
+    shorthand = "" if skill.is_open else ", or a shorthand `seed` in skill_info.yaml"
     problem = Problem(
         where="--replicates",
         found=f"no seed in the spec of {skill.name}",
-        expected=f"one of {', '.join(skill.architecture.keys.seed)}, or a shorthand `seed` in skill_info.yaml",
-        fix="give the spec a seed with --set, or leave --replicates out",
+        expected=f"one of {', '.join(skill.architecture.keys.seed)}{shorthand}",
+        fix=f"{given}, or leave the replicates out",
     )
     raise ConfigurationError.from_problems([problem], subject="the study")
 

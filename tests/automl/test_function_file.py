@@ -54,7 +54,7 @@ def run_trial(file: Path, folder: Path, spec: str = "{lr: 2}", *arguments: str) 
     (folder / "spec.yaml").write_text(spec, encoding="utf-8")
     command = [sys.executable, "-P", "-m", "automl.run_function", str(file), str(folder / "spec.yaml"), *arguments]
     environment = {**os.environ, "AUTOML_TRIAL_DIR": str(folder)}
-    subprocess.run(command, check=True, cwd=folder, env=environment)  # our own module
+    subprocess.run(command, check=True, cwd=folder, env=environment, timeout=120)  # our own module
     lines = (folder / "status.json").read_text(encoding="utf-8").splitlines()
     return [json.loads(line)["kpi"] for line in lines]
 
@@ -119,15 +119,20 @@ def test_what_a_module_prints_when_it_is_imported_is_no_fault(folder: Path) -> N
 
 
 SCRIPT = """
-import multiprocessing, pickle, sys
+import argparse, multiprocessing, os, pickle, sys
 from pathlib import Path
 class Net: pass
 def square(x):
     return x * x
 def train(lr=2):
     pickle.dumps(Net())
-    with multiprocessing.get_context("fork").Pool(1) as pool:
-        return sum(pool.map(square, [1, lr])) + 1
+    argparse.ArgumentParser().parse_args()
+    total = 0
+    for kind in ("fork", "spawn"):
+        with multiprocessing.get_context(kind).Pool(1) as pool:
+            total += sum(pool.map(square, [1, lr]))
+    os.environ.clear()
+    return total - 4
 def child():
     from automl.function_file import load_apart, write_function
     file = write_function(train, "train", "v", Path("results"))

@@ -7,14 +7,14 @@ import math
 import threading
 from enum import IntEnum
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pytest
 
 import automl
 from automl.errors import ConfigurationError
-from automl.function_program import defaults_of, function_problems, unused_defaults
+from automl.function_program import arguments_of, defaults_of, function_problems, unused_defaults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,6 +113,39 @@ def test_a_searched_default_that_is_no_value_is_named() -> None:
     (said,) = unused_defaults(trained, ["size", "width"])
     assert said.startswith("the default of size, <Size.SMALL: 1>, is a member of an enumeration: the function gets")
     assert said.endswith("write Size[size] in it")
+
+
+def chosen(lr: float = 0.1, kind: Literal["a", "b"] = "a", size: Literal[1, 2] = 1) -> float:
+    del kind, size
+    return lr
+
+
+@pytest.mark.parametrize(
+    ("search", "fixed", "found"),
+    [
+        ({"kind": ["a", "c"]}, {}, "c"),
+        ({"size": (1, 2)}, {}, "a range"),
+        ({"lr": (0.1, 0.2)}, {"kind": "d"}, "d"),
+    ],
+)
+def test_what_a_literal_does_not_allow_is_refused(
+    tmp_path: Path, search: dict[str, Any], fixed: dict[str, Any], found: str
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        automl.tune(chosen, search, "v maximize", results=tmp_path, set=fixed)
+
+    (problem,) = caught.value.problems
+    assert problem.found == found
+    assert problem.expected in {"one of a, b", "one of 1, 2"}
+
+
+def test_arguments_are_known_with_what_they_allow_whatever_their_annotations_are() -> None:
+    def odd(a: NoSuchType, b: int = 1) -> None:  # type: ignore[name-defined] # noqa: F821 # as a user may
+        del a, b
+
+    assert arguments_of(chosen, []) == {"lr": [], "kind": ["a", "b"], "size": [1, 2]}
+    assert arguments_of(functools.partial(chosen, lr=1.0), ["more"])["kind"] == ["a", "b"]
+    assert arguments_of(odd, ["c"]) == {"a": [], "b": [], "c": []}
 
 
 async def later(lr: float = 0.1) -> float:

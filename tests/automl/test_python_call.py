@@ -73,12 +73,17 @@ def test_objects_that_a_trial_would_not_get_are_refused_each_with_what_to_write(
     thing = object()
 
     with pytest.raises(ConfigurationError) as caught:
-        tune(tmp_path, {"kind": [Kind.FAST], "y": {"options": [1, thing]}}, set={"z": {"deep": [Kind.FAST]}})
+        tune(
+            tmp_path,
+            {"kind": [Kind.FAST, [1]], "y": {"options": [1, thing]}},
+            set={"z": {"deep": [Kind.FAST]}, "k": {1: 2}},
+        )
 
     where = [problem.where for problem in caught.value.problems]
-    assert where == ['search["kind"][0]', 'search["y"]["options"][1]', "set[\"z\"]['deep'][0]"]
+    searched = ['search["kind"][0]', 'search["kind"][1]', 'search["y"]["options"][1]']
+    assert where == [*searched, "set[\"z\"]['deep'][0]", 'set["k"]']
     assert caught.value.problems[0].fix == "give its name, 'FAST', and write Kind[kind] in the function"
-    assert caught.value.problems[1].found == repr(thing)
+    assert caught.value.problems[2].found == repr(thing)
 
 
 @pytest.mark.parametrize(
@@ -93,6 +98,7 @@ def test_objects_that_a_trial_would_not_get_are_refused_each_with_what_to_write(
         ({"x": (0, 1)}, {"options": {"foo": 3}}, ['options["foo"]']),
         ({"x": (0, 1)}, {"resources": {"gpus_per_trial": 64}}, ['resources["gpus_per_trial"]']),
         ({"x": (0, 1)}, {"measure": 1}, ["measure"]),
+        ({"x": (0, 1)}, {"jobs": 2}, ["jobs"]),
     ],
 )
 def test_problems_name_the_arguments_of_the_call(
@@ -114,6 +120,21 @@ def test_tuples_and_paths_of_other_arguments_are_those_of_a_study_file() -> None
         "studies": ["a"],
         "search": {},
     }
+
+
+def test_an_option_of_a_block_is_sent_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        tune(tmp_path, {"x": (0, 1)}, jobs=2)
+
+    assert [problem.fix for problem in caught.value.problems] == ["write it below resources"]
+
+
+@pytest.mark.parametrize("key", ["program", "report", "folder"])
+def test_what_belongs_to_a_program_is_refused_of_a_function(tmp_path: Path, key: str) -> None:
+    foreign: dict[str, Any] = {key: "a"}
+
+    with pytest.raises(ConfigurationError, match=f"{key}\n.*\n.*that belongs to a program"):
+        automl.tune(lambda x=0.5: x, {"x": (0.0, 1.0)}, OBJECTIVE, results=tmp_path, **foreign)
 
 
 def test_a_function_is_tuned_over_a_tuple(tmp_path: Path) -> None:
