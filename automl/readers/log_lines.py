@@ -23,7 +23,6 @@ from automl.readers.growing_file import GrowingFile
 from automl.readers.log_report import Report
 from automl.readers.mentions import (
     metrics_in,
-    split_of_mention,
 )
 from automl.readers.named_epochs import NamedEpoch
 from automl.readers.names import find_name
@@ -33,7 +32,7 @@ from automl.readers.progress import Progress, is_bar, read_meter
 from automl.readers.repetitions import Repetitions
 from automl.readers.settings import Settings
 from automl.readers.split_choice import SplitChoice
-from automl.readers.splits import Split, has_split
+from automl.readers.splits import LONGEST_HEADING, Split, has_split, heading_of
 from automl.readers.wordings import Wordings
 from automl.study.trial import Measurement
 
@@ -197,19 +196,27 @@ class LogReader:
         line, batches = read_meter(line) if "(" in line else (line, None)
         has_round = "round" in small or "cycle" in small or "outer" in small
         names_epoch, ready = self._note_epoch(line, has_round=has_round) if has_epoch or has_round else (False, [])
-        if "fold" in small:
-            self._folds.note(line)
+        self._note_context(line, small, names_epoch=names_epoch)
         if "execution status" in small and _FAILURE.search(line):
             failure = Measurement(epoch=self._epoch.current, message=line.strip(), is_failure=True, failure_code=BY_LOG)
             ready.append(replace(failure, unix_time_s=clock.unix_time_s()))
         elif "=" in line or ":" in line:
             ready += self._metrics(line, batches, names_epoch=names_epoch)
         else:
-            self._repetitions.note(line, self._epoch.current)
+            self._repetitions.note_text(line, self._epoch.current)
         if self._epoch.may_be_shifted:
             for found in ready:
                 self._shiftable.setdefault(found.epoch, {}).update(found.values)
         return ready
+
+    def _note_context(self, line: str, small: str, *, names_epoch: bool) -> None:
+        """Take over the fold that a line names, and of what the lines below a heading are."""
+        if "fold" in small:
+            self._folds.note(line)
+        if names_epoch:
+            self._mentions.heading = Split.UNNAMED
+        elif len(line) <= LONGEST_HEADING and (heading := heading_of(line)) is not Split.UNNAMED:
+            self._mentions.heading = heading
 
     def _metrics(self, line: str, batches: tuple[int, int] | None, *, names_epoch: bool) -> list[Measurement]:
         ready = []
@@ -255,7 +262,7 @@ class LogReader:
             number=float(mention.number or 0.0),
             line=line,
             start=mention.start,
-            split=Split.UNNAMED if mention.name != self.objective else split_of_mention(line, mention),
+            split=self._mentions.split_of(line, mention),
             names_epoch=names_epoch,
             is_bar=is_bar(line),
             batches=batches,

@@ -56,19 +56,14 @@ class Report(NamedTuple):
         return words_of(self.line)
 
     @property
-    def _named_before(self) -> list[str]:
-        before = _UNITS.sub("", without_times(self.line[: self.start]))
-        return [word for text in words_of(before) for word in _LETTERS.findall(text.lower())]
-
-    @property
     def words_before(self) -> list[str]:
         """The words before the value, without units of time, marks, and words for how good it is."""
-        return [word for word in self._named_before if _STATE.fullmatch(word) is None]
+        return [word for word in _named_in(self.line[: self.start]) if _STATE.fullmatch(word) is None]
 
     @property
     def has_state(self) -> bool:
         """Whether words before the value say how good it is."""
-        return any(map(_STATE.fullmatch, self._named_before))
+        return has_state(self.line[: self.start])
 
     def is_state_beside(self, other: Report) -> bool:
         """Whether two lines say how good their values are, and have no other words that differ."""
@@ -81,6 +76,16 @@ class Report(NamedTuple):
     def begins_like(self, other: Report) -> bool:
         """Whether this is so of what stands before the values, but for units of time."""
         return _is_like(self.line[: self.start], other.line[: other.start]) or self.words_before == other.words_before
+
+
+def has_state(text: str) -> bool:
+    """Whether words of a text say how good a value is."""
+    return any(map(_STATE.fullmatch, _named_in(text)))
+
+
+def _named_in(text: str) -> list[str]:
+    named = words_of(_UNITS.sub("", without_times(text)))
+    return [word for each in named for word in _LETTERS.findall(each.lower())]
 
 
 def _is_like(line: str, other: str) -> bool:

@@ -64,8 +64,12 @@ def mentions_in(line: str, names: tuple[str, ...]) -> Iterator[Mention]:
         return
     line = line if len(line) == len(lowered) else lowered  # some letters have two in lower case
     for sign in _SIGN.finditer(line):
-        start = _end_of_name(line, sign.start())
-        for spelling, name, rank in by_end.get(small[start - 1 : start], ()):
+        start = sign.start()
+        before = small[start - 1 : start]
+        if before not in by_end and (before in _QUOTES or before.isspace()):
+            start = _end_of_name(line, start)
+            before = small[start - 1 : start]
+        for spelling, name, rank in by_end.get(before, ()):
             begin = start - len(spelling)
             if small.endswith(spelling, 0, start) and _is_whole(line, begin):
                 match = BEHIND_SIGN.match(line, sign.start())

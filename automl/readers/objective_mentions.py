@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from automl.readers.filtered_loss import GRADIENT, hidden_losses
-from automl.readers.mentions import MOST_ON_A_LINE, chosen, grouped, labelled, last_numbers
-from automl.readers.splits import WORDS, Split, has_split, is_of, split_of
+from automl.readers.log_report import has_state
+from automl.readers.mentions import MOST_ON_A_LINE, chosen, grouped, labelled, last_numbers, split_of_mention
+from automl.readers.splits import WORDS, Split, has_split, is_of, split_at, split_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,6 +34,7 @@ class ObjectiveMentions:
         watched: Training losses.
         notices: Where to say that a value was not read.
         is_named: The log has the objective by its name.
+        heading: Of what the lines are, as a line above them says.
         part: Else, of what it is, and its name without that.
     """
 
@@ -40,7 +42,9 @@ class ObjectiveMentions:
     watched: tuple[str, ...]
     notices: Notices
     is_named: bool = False
+    heading: Split = Split.UNNAMED
     part: tuple[Split, str] | None = field(init=False)
+    _is_split: bool = field(init=False)
     # Where the name has no split: values of it with one, and the word before a value that counts, until that is said.
     _with_split: re.Pattern[str] | None = field(init=False)
     _word: str = ""
@@ -50,8 +54,8 @@ class ObjectiveMentions:
 
     def __post_init__(self) -> None:
         name = re.escape(self.objective)
-        is_plain = not has_split(self.objective)
-        self._with_split = re.compile(_WITH_SPLIT.format(name), re.IGNORECASE) if is_plain else None
+        self._is_split = has_split(self.objective)
+        self._with_split = None if self._is_split else re.compile(_WITH_SPLIT.format(name), re.IGNORECASE)
         self.part = _part_of(self.objective)
         others = (_ANY_LOSS, GRADIENT, _ANY_OBJECTIVE, *(self.part or ())[1:])
         self._names = tuple(dict.fromkeys((*self.watched, self.objective, *others)))
@@ -74,16 +78,21 @@ class ObjectiveMentions:
         if isinstance(found.get(self.objective), str):
             return found, None
         mentions = every.get(self.objective, [])
-        if self._is_echo(mentions):
+        if self._is_echo(line, mentions):
             return found, None
-        if mentions and not self.is_named:
-            self._note_named(line, mentions[-1])
-        mention = self._only(line, mentions if self.is_named else self._unnamed(line, every))
-        if mention is not None and not self.is_named and isinstance(mention.number, float):
+        mention = self._only(line, mentions or ([] if self.is_named else self._unnamed(line, every)))
+        if mention is not None and not mentions and isinstance(mention.number, float):
             self._unnamed_number = mention.number
         if mention is not None and self._with_split is not None:
             self._note_word(line, mention)
         return found, mention
+
+    def split_of(self, line: str, mention: Mention) -> Split:
+        """Return of what a value is, as its line or the heading above it says it; nothing where the name does."""
+        if mention.name != self.objective or self._is_split:
+            return Split.UNNAMED
+        split = split_at(line, mention.begin, mention.start, mention.end)
+        return self.heading if split is Split.UNNAMED else split
 
     def _note_word(self, line: str, mention: Mention) -> None:
         word = _WORD_BEFORE.search(line, 0, mention.begin) if not self._word else None
@@ -106,10 +115,16 @@ class ObjectiveMentions:
         lost = {name: number for name in (_ANY_LOSS, self.objective) if isinstance(number := numbers.get(name), str)}
         return {**found, **lost}
 
-    def _is_echo(self, mentions: Sequence[Mention]) -> bool:
-        """Whether a log with values as ``Validation: acc=0.51`` repeats the last one: ``New best val_acc: 0.5``."""
-        last = self._unnamed_number if mentions and not self.is_named else None
-        return last is not None and all(_is_rounded(mention, last) for mention in mentions)
+    def _is_echo(self, line: str, mentions: Sequence[Mention]) -> bool:
+        """Whether a log with values as ``Validation: acc=0.51`` repeats one: ``New best val_acc: 0.5``."""
+        if self.is_named or not mentions:
+            return False
+        last, is_stated = self._unnamed_number, has_state(line[: mentions[-1].start])
+        if last is not None and (is_stated or all(_is_rounded(mention, last) for mention in mentions)):
+            return True
+        if not is_stated:
+            self._note_named(line, mentions[-1])
+        return False
 
     def _note_named(self, line: str, mention: Mention) -> None:
         self.is_named = True
@@ -125,7 +140,12 @@ class ObjectiveMentions:
         """Return what stands for an objective that the log never names: ``kpi``, or ``val - acc`` for ``val_acc``."""
         if self.part is not None:
             split, name = self.part
-            found = [mention for mention in every.get(name, [])[-MOST_ON_A_LINE:] if is_of(line, mention.begin, split)]
+            found = [
+                mention
+                for mention in every.get(name, [])[-MOST_ON_A_LINE:]
+                if is_of(line, mention.begin, split)
+                or (self.heading is split and split_of_mention(line, mention) is Split.UNNAMED)
+            ]
             if found:
                 return found
         return every.get(_ANY_OBJECTIVE, [])

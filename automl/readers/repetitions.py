@@ -64,6 +64,11 @@ class Repetitions:
             self._lines.clear()
         self._lines.add(text)
 
+    def note_text(self, line: str, epoch: int | None) -> None:
+        """Take over a line without a sign between a name and a number: it is news alone, and repeats none."""
+        if self._report is not None:
+            self.note(line, epoch)
+
     def note_left_out(self) -> None:
         """Take over that a report does not count."""
         self._has_news = True

@@ -44,6 +44,12 @@ _ANY = "|".join(sorted(WORDS, key=len, reverse=True))
 _WORD = re.compile(rf"(?<![\w/.\\-])({_ANY})(?:_\d{{1,2}})?(?![\w/\\]|[\s-]rate)", re.IGNORECASE)
 _PART = re.compile(rf"(?:\b|_)(?:{_ANY})(?:\b|_)", re.IGNORECASE)
 _FIELD = re.compile(rf"[\"']?\b(?:{'|'.join(COLUMNS)})[\"']?\s*[:=]\s*[\"']?({_ANY})\b", re.IGNORECASE)
+LONGEST_HEADING = 40
+_HEADING = re.compile(
+    rf"\W*(?:on\s)?({_ANY})(?:\s(?:metrics?|results?|set|phase|data|performance|scores?|split|summary|loop|stage|report))"
+    r"{0,2}\W*",
+    re.IGNORECASE,
+)
 # Behind a number and its name: "acc: 0.7 (val)", "acc: 0.7 on the val set".
 _ON = r"(?:on\s(?:the\s)?)"
 _BEHIND = re.compile(
@@ -70,6 +76,12 @@ def split_at(line: str, begin: int, start: int, end: int) -> Split:
             word = _BEHIND.match(line, end)
             return Split.UNNAMED if word is None else WORDS[(word[1] or word[2]).lower()]
     word = _last_word(line, start) or _FIELD.search(line)
+    return Split.UNNAMED if word is None else WORDS[word[1].lower()]
+
+
+def heading_of(line: str) -> Split:
+    """Return of what the lines below a line are that has nothing but a word for it: ``Validation:``, ``== test ==``."""
+    word = _HEADING.fullmatch(line)
     return Split.UNNAMED if word is None else WORDS[word[1].lower()]
 
 

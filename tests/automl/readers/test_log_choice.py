@@ -116,6 +116,9 @@ RIGHT += [
     ("an equal value behind one pair", lines("step {n} lr: 0.{n}\nacc: 0.7"), dict.fromkeys(range(3), 0.7)),
     ("one value among settings", "lr: 0.1\nacc: 0.7\ntime: 3\n", {None: 0.7}),
     ("settings on one line", "Namespace(lr=0.1, acc=0.0)\n" + lines("acc: 0.7{n}"), THREE),
+    ("headings", lines("Training\nacc: 0.9{n}\n== Validation ==\nacc: 0.7{n}"), THREE),
+    ("headings in an epoch", lines("Epoch {n}\nValidation metrics:\n  acc: 0.7{n}\nTraining:\n  acc: 0.9"), THREE),
+    ("a heading above epochs", "Training\n" + lines("Epoch {n}\nacc: 0.7{n}") + "Test\nacc: 0.6\n", THREE),
     ("a learning rate", lines("Epoch {n} learning rate: 0.1 acc: 0.7{n}\nEpoch {n} learning acc: 0.9"), THREE),
     ("equal", "Improved acc: 0.71\nNot improved acc: 0.71\nImproved acc: 0.73\n", {0: 0.71, 1: 0.71, 2: 0.73}),
     ("no better in an epoch", "Epoch 1\nacc: 0.71\nEpoch 2\nNo improvement, acc: 0.72\nEpoch 3\nacc: 0.73\n", THREE),
@@ -294,6 +297,7 @@ def test_one_number_for_two_splits_is_refused(tmp_path: Path) -> None:
         "Epoch {n} train - acc: 0.9 | val - acc: 0.7{n}",
         "Epoch {n}\ntrain Loss: 0.5 Acc: 0.9\nval Loss: 0.6 Acc: 0.7{n}",
         "Epoch {n}: {{'val': {{'acc': 0.7{n}}}, 'train': {{'acc': 0.9}}}}",
+        "Epoch {n}\nval:\n  f1: 1\n  acc: 0.7{n}\ntrain:\n  acc: 0.9",
         "Epoch {n} validating every 5, acc: 0.9\nEpoch {n} [valid] acc: 0.7{n}",
     ],
 )
