@@ -32,7 +32,7 @@ _EPOCH = re.compile(r"[\s\"'|>*•+-]{0,9}epoch[\"']?\s{0,9}[:=]\s{0,9}[\"']?\d"
 _ANY_EPOCH = re.compile(r"\bepoch\b\W{0,4}\d", re.IGNORECASE)
 _KEYED_EPOCH = re.compile(r"[\"']epoch[\"']\s?:\s?[\"']?(\d[\d.]{0,20})")
 _TEXTS = re.compile(r"\"[^\"]*\"|'[^']*'")
-_OPENER = re.compile(r"[{(]$|[{(]\s?[\"']?\w[\w /.-]{0,60}[\"']?\s?[:=].*,$")
+_OPENER = re.compile(r"\{$|\w\($|[{(]\s?[\"']?\w[\w /.-]{0,60}[\"']?\s?[:=].*,$")
 _LOST = re.compile(r"\b(?:nan|inf(?:inity)?)\b", re.IGNORECASE)
 _MOST_FIELDS = 60
 _MOST_LINES = 400

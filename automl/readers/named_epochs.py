@@ -73,8 +73,10 @@ class NamedEpoch:
     is_used: bool = False
     is_late: bool = False
     is_by_rounds: bool = False
-    # How lines number epochs, and how dicts do.
+    # How lines number epochs, how dicts do, and how objects of JSON do below lines that name the epoch as well.
     _numbers: WholeOrDone = field(init=False)
+    _objects: WholeOrDone | None = None
+    _has_objects: bool = False
     _dicts: WholeOrDone | None = None
     _written: str = ""
     _recognised: int | None = None
@@ -128,7 +130,8 @@ class NamedEpoch:
             return self.current
         before = line[: match.start()]
         number, of = float(match[1]), int(match[2]) if match[2] else None
-        epoch = self._zero_based(number, of)
+        epoch = self._of_object(number) if before[-1:] == '"' else None
+        epoch = self._zero_based(number, of) if epoch is None else epoch
         if epoch == self.current:
             self._written = match[1]
             return epoch
@@ -146,6 +149,14 @@ class NamedEpoch:
             # Transformers names no epoch 0 but before training, where others begin.
             self._dicts = WholeOrDone(self.first or 0, is_done=self.first is None and number > 0)
         return self._dicts.of(number)
+
+    def _of_object(self, number: float) -> int | None:
+        """Return the epoch of an object of JSON, if lines above such objects name epochs in another way."""
+        if not self._has_objects:
+            self._has_objects = True
+            shift = -1.0 if self.current is None or self.is_used else number - self.current
+            self._objects = WholeOrDone(int(shift)) if shift in {0, 1} and self.first is None else None
+        return None if self._objects is None else self._objects.of(number)
 
     def _zero_based(self, number: float, of: int | None) -> int:
         self._numbers.note(number)
@@ -183,7 +194,7 @@ class NamedEpoch:
 
     def say(self, notices: Notices) -> None:
         """Say what is to be said of the numbers."""
-        for numbers in (self._numbers, self._dicts):
+        for numbers in (self._numbers, self._dicts, self._objects):
             if numbers is not None:
                 numbers.say(notices, "the log")
         if self.is_by_rounds and self._is_round_late:
