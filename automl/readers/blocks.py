@@ -38,6 +38,7 @@ _MOST_FIELDS = 60
 _MOST_LINES = 400
 _MOST_LETTERS = 9000
 _MOST_STRANGE = 50
+_DEEPEST = 20
 _FEW = 2
 
 
@@ -125,8 +126,8 @@ class Blocks:
             )
         return kept
 
-    def objects(self, text: str) -> list[str]:
-        """Return the objects of a text that have one epoch each."""
+    def objects(self, text: str, level: int = 0) -> list[str]:
+        """Return the objects of a text that have one epoch each, of a text inside as many others."""
         numbers = _KEYED_EPOCH.findall(text)
         if len(numbers) < _FEW:
             return [text]
@@ -137,9 +138,9 @@ class Blocks:
         own = set(_KEYED_EPOCH.findall(outer))
         if len(set(numbers)) == 1:
             return [outer if own and self.has_objective(outer) else text]
-        if len(own) < _FEW:
+        if len(own) < _FEW and level < _DEEPEST:
             # Of an object with an epoch of its own, those inside are of earlier ones.
-            return [outer] if own else [each for part in inner for each in self.objects(part)]
+            return [outer] if own else [each for part in inner for each in self.objects(part, level + 1)]
         if self.has_objective(text):
             self.notices.say(
                 "epochs",
@@ -195,14 +196,16 @@ class Blocks:
         return []
 
     def _kept(self, text: str, plain: str) -> list[str]:
+        if _LOST.search(plain) is not None:
+            return [plain]  # what is not finite never waits
         is_epoch = _EPOCH.match(text) is not None
         if not self._held:
             is_named = is_epoch or _ANY_EPOCH.search(plain) is not None
             self._is_mixed |= is_named
             if self._is_mixed or self._without >= _FEW or not self.is_free() or not self.has_objective(_as_pair(plain)):
                 return [plain]
-            if self._is_given is None or _LOST.search(plain) is not None:
-                # The first value, and one that is not finite, never wait: it is given again if its epoch comes.
+            if self._is_given is None:
+                # The first value never waits: it is given again if its epoch comes.
                 self._is_given = True
                 self._held.append(plain)
                 return [plain]

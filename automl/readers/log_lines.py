@@ -158,7 +158,12 @@ class LogReader:
         return found
 
     def _counting(self, lines: list[str], *, is_over: bool = False) -> list[Measurement]:
-        found = [measurement for line in lines for each in self._records(line) for measurement in self._parse(each)]
+        found = [
+            measurement
+            for line in lines
+            for each in self._records(line[-_LONGEST_LINE:])
+            for measurement in self._parse(each)
+        ]
         if is_over:
             found += [measurement for line in self._blocks.end() for measurement in self._parse(line)]
             found += [*self._repetitions.end(self._epoch.current), *self._end()]
@@ -183,7 +188,6 @@ class LogReader:
         return found
 
     def _parse(self, line: str) -> list[Measurement]:
-        line = line[-_LONGEST_LINE:]
         if "\x1b" in line:
             line = _COLOURS.sub("", line)
         small = line.lower()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import pprint
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from automl.readers.log_lines import LogReader
 from tests.automl.readers.test_log_choice import curve, notices, read
 
 if TYPE_CHECKING:
@@ -115,9 +117,31 @@ def test_values_that_may_stand_before_their_epochs_are_said(tmp_path: Path) -> N
     assert ["stands before the first epoch of the log, and not behind the last" in s for s in notices(found)] == [True]
 
 
-def test_a_loss_that_is_not_finite_does_not_wait_for_its_epoch(tmp_path: Path) -> None:
-    (tmp_path / "log").write_text("---\nlr: 1\nacc: nan\n", encoding="utf-8")
+@pytest.mark.parametrize("name", ["acc", "train_loss"])
+def test_a_number_that_is_not_finite_does_not_wait_for_its_epoch(tmp_path: Path, name: str) -> None:
+    log = tmp_path / "log"
+    log.write_text(f"begin\n---\nacc: 0.5\nepoch: 1\n---\nacc: 0.6\n{name}: nan\n", encoding="utf-8")
 
-    found = read(tmp_path, "---\nlr: 1\nacc: 0.5\nepoch: 1\n---\nacc: nan\nlr: 1\n", "acc")
+    found = LogReader(log, "acc", ("train_loss",), lambda: False, lambda: False).read()
 
-    assert [dict(m.nonfinite) for m in found if m.nonfinite] == [{"acc": "nan"}]
+    assert [dict(m.nonfinite) for m in found if m.nonfinite] == [{name: "nan"}]
+
+
+DEEP = '{"a":' * 2000 + '{"epoch": 1},"b":{"epoch": 2}' + "}" * 2000
+GARBLED = [
+    DEEP,
+    '{"epoch": 1, ' * 900,
+    "(" * 9000 + ",",
+    '{"a":\n' * 3000,
+    "{\n" + ' "epoch": 1,\n' * 5000,
+    "  - " * 3000,
+]
+
+
+@pytest.mark.parametrize("text", GARBLED)
+def test_garbled_brackets_cost_little(tmp_path: Path, text: str) -> None:
+    started_s = time.process_time()
+
+    read(tmp_path, f"{text}\nacc: 0.7\n" * 3, "acc")
+
+    assert time.process_time() - started_s < 20.0
