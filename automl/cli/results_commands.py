@@ -151,7 +151,7 @@ def _about_studies(given: Path | None, *command: str) -> Iterator[None]:
 @click.option("--force", multiple=True, metavar="NAME", help="List this study too, as a whole.")
 @json_option()
 def _clean(results: Path | None, *, yes: bool, purge: bool, force: tuple[str, ...], as_json: bool) -> None:
-    from automl.handoff.cleaning import discard, empty_trash, take_inventory
+    from automl.handoff.cleaning import MOVED_ELSEWHERE, discard, empty_trash, take_inventory
 
     root, moment = results_root(results), datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
     with _about_studies(results, "clean"):
@@ -165,7 +165,7 @@ def _clean(results: Path | None, *, yes: bool, purge: bool, force: tuple[str, ..
     else:
         _show_inventory(root, inventory, why_kept)
         _show_trash(root, inventory, freed)
-    kept = sum(map(bool, why_kept.values()))
+    kept = sum(reason not in {"", MOVED_ELSEWHERE} for reason in why_kept.values())
     is_left = purge and bool(inventory.no_trash)
     if kept or is_left:
         raise _not_cleaned(root, inventory, kept, is_left=is_left)
@@ -216,8 +216,11 @@ def _show_trash(root: Path, inventory: Inventory, freed: int | None) -> None:
 
 
 def _show_inventory(root: Path, inventory: Inventory, why_kept: dict[Path, str]) -> None:
+    from automl.handoff.cleaning import MOVED_ELSEWHERE
+
     for item in inventory.deletable:
-        state = {None: "", "": "moved    "}.get(why_kept.get(item.path), "kept     ")
+        states = {None: "", "": "moved    ", MOVED_ELSEWHERE: "gone     "}
+        state = states.get(why_kept.get(item.path), "kept     ")
         reason = "; ".join(filter(None, (item.why, why_kept.get(item.path))))
         click.echo(f"{state}{shown_bytes(item.size):>9}  {one_line(str(item.path.relative_to(root)))}  ({reason})")
     for name, reason in inventory.left_alone.items():

@@ -38,6 +38,9 @@ _SHOWN = 5
 _PART = ".*.part"
 _OF_ACTIONS = (_PART, "*.partial", ".export_*")
 _OF_HAND_OVER = ".*.new"
+MOVED_ELSEWHERE = "moved by another process meanwhile"
+_MOVING_S = 0.5
+"""How long what another process holds may take to go: a trash is on the same disk."""
 _FINISHING_S = 3600.0
 """What was written later may still be finished."""
 
@@ -122,7 +125,7 @@ def take_inventory(results: Path, forced: Collection[str] = ()) -> Inventory:
 def discard(item: Deletable, moment: str) -> str:
     """Move one thing to the trash with the "latest" links to it; return why it stays, or nothing if it is gone.
 
-    It stays where a process runs its study by now.
+    It stays where a process runs its study by now. `MOVED_ELSEWHERE` is returned where another process was faster.
     """
     study, real = StudyPaths(item.study), followed(item.path)
     latest = {} if item.path == item.study else latest_links(item.path.parent)
@@ -132,10 +135,22 @@ def discard(item: Deletable, moment: str) -> str:
             for path in (item.path, *links):
                 move_to_trash(path, inside=item.inside, moment=moment, recorded=item.recorded)
     except ConfigurationError as error:
-        return error.problems[0].found
+        return MOVED_ELSEWHERE if _is_gone_soon(item.path) else error.problems[0].found
     except OSError as error:
-        return error.strerror or str(error)
+        return MOVED_ELSEWHERE if not _is_there(item.path) else error.strerror or str(error)
     return ""
+
+
+def _is_there(path: Path) -> bool:
+    return path.exists() or path.is_symlink()
+
+
+def _is_gone_soon(path: Path) -> bool:
+    """Tell whether what another process holds goes away: it may be about to move it too."""
+    end_s = time.monotonic() + _MOVING_S
+    while (is_there := _is_there(path)) and time.monotonic() < end_s:
+        time.sleep(_MOVING_S / 20)
+    return not is_there
 
 
 def empty_trash(inventory: Inventory) -> int:

@@ -97,10 +97,11 @@ def missing_parts(paths: StudyPaths, tracking_uri: str) -> list[str]:
     """
     best, is_handed_over = read_study(paths.root)[1].best, read_state(paths).is_handed_over
     record, champion = MlflowFolder(paths), read_evaluations(paths.root).get(CHAMPION)
-    kept = _sha256_of_best(paths.root, best) if best is not None and best.checkpoint is not None else ""
+    kept = "" if best is None else _sha256_of_best(paths.root, best)
+    has_checkpoint = best is not None and best.checkpoint is not None
     is_there = {
-        "best checkpoint": kept is not None,
-        "evaluation": kept == "" or (champion is not None and champion.sha256 == kept),
+        "best checkpoint" if has_checkpoint else paths.best_file.name: kept is not None,
+        "evaluation": not has_checkpoint or kept == "" or (champion is not None and champion.sha256 == kept),
         "registration": is_handed_over,
         "report": paths.report_file.is_file(),
         "record": record.is_complete(tracking_uri) and read_record(paths.root) is not None,
@@ -109,7 +110,7 @@ def missing_parts(paths: StudyPaths, tracking_uri: str) -> list[str]:
 
 
 def _sha256_of_best(root: Path, best: TrialResult) -> str | None:
-    """Return the hash of the checkpoint that is kept; None where it is not that of the best trial."""
+    """Return the hash of the checkpoint that is kept, empty for none; None where it is not that of the best trial."""
     try:
         kept = read_best(root)
     except ConfigurationError:

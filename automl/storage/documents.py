@@ -103,7 +103,7 @@ def read_document(file: Path, kind: type[T], *, study: Path | None = None) -> T:
     try:
         document, is_checked = without_check(json.loads(_content(file)))
         if not document and not is_checked:
-            raise ValueError("it is empty")  # noqa: TRY301 - one error for all that can be wrong
+            raise ValueError("it holds {}, which says nothing")  # noqa: TRY301 - one error for all that can be wrong
         return from_json(document if study is None else located(document, study), kind)
     except FileNotFoundError:
         raise

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from automl.errors import ConfigurationError
+from automl.shown_command import shown_command
+from automl.storage.documents import read_document
 from automl.storage.owner import running_process
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan
@@ -13,7 +16,7 @@ from automl.study.events import StudyEnded, StudySuspended
 from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -35,7 +38,8 @@ class Outcome:
             ended by errors).
         reason: Why it is so; empty while it runs.
         end: How its last run ended; None before, or if it was killed.
-        notices: What was refused or left out of what trainers wrote, and what ranges have grown to.
+        notices: What was refused or left out of what trainers wrote, what ranges have grown to, what has changed, and a
+            `best.json` that cannot be read.
         agreement: How alike earlier studies and this one are so far; None where none is used, or before a trial ended.
         started_at: When its last run started; None before.
     """
@@ -65,7 +69,8 @@ def read_settled(root: Path) -> tuple[StoredPlan, StudyResult, Outcome]:
     state = read_state(paths, with_starts=False)
     result = replace(study_of_plan(plan), trials=state.results)
     agreement = None if state.agreement is None else state.agreement.studies
-    seen: dict[str, Any] = {"notices": state.notices, "agreement": agreement, "started_at": state.started_at}
+    notices = (*state.notices, *_damage(paths))
+    seen: dict[str, Any] = {"notices": notices, "agreement": agreement, "started_at": state.started_at}
     if was_running or running_process(paths) is not None:
         return plan, result, Outcome(state="running", end=state.last, **seen)
     outcome = outcome_of(paths, state, has_best=result.best is not None)
@@ -76,6 +81,18 @@ def read_settled(root: Path) -> tuple[StoredPlan, StudyResult, Outcome]:
         for trial in result.trials
     ]
     return plan, replace(result, trials=tuple(trials)), replace(outcome, **seen)
+
+
+def _damage(paths: StudyPaths) -> Iterator[str]:
+    """Yield what has become of the provenance of the best trial, where that cannot be read."""
+    try:
+        read_document(paths.best_file, dict[str, Any])
+    except FileNotFoundError:
+        return
+    except ConfigurationError as error:
+        reason = "; ".join(problem.found for problem in error.problems)
+        again = shown_command("resume", paths.root)
+        yield f"{paths.best_file} cannot be used: {reason}; move it away, then {again} makes it again"
 
 
 def outcome_of(paths: StudyPaths, state: StudyState, *, has_best: bool) -> Outcome:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.cli.app import run_command_line
+from automl.handoff import cleaning
 from automl.storage.paths import TRASH
 from tests.automl.handoff.test_cleaning import write_ended, write_unstarted
 
@@ -97,6 +98,19 @@ def test_the_name_of_a_study_is_answered_by_the_folder_to_give(
 
     assert run_command_line(["clean", "other"]) == 2
     assert "found     No such file or directory\n" in capsys.readouterr().err
+
+
+def test_what_another_process_was_faster_to_move_is_said_and_no_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_ended(tmp_path / "demo")
+    monkeypatch.setattr(cleaning, "discard", lambda *_: cleaning.MOVED_ELSEWHERE)
+
+    assert run_command_line(["clean", str(tmp_path), "--yes"]) == 0
+
+    shown = capsys.readouterr().out
+    assert shown.count("gone  ") == shown.count("moved by another process meanwhile") == 2
+    assert "0 moved to the trash" in shown
 
 
 def test_a_folder_without_a_study_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

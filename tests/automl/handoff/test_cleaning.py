@@ -12,7 +12,7 @@ import pytest
 
 from automl.errors import ConfigurationError
 from automl.handoff.best import select_best
-from automl.handoff.cleaning import discard, empty_trash, take_inventory
+from automl.handoff.cleaning import MOVED_ELSEWHERE, discard, empty_trash, take_inventory
 from automl.storage.documents import write_document
 from automl.storage.owner import OwnerLock
 from automl.storage.paths import TRASH, StudyPaths
@@ -98,6 +98,18 @@ def test_a_running_study_is_left_alone_even_if_it_starts_in_between(tmp_path: Pa
     with OwnerLock(StudyPaths(tmp_path / "demo")):
         assert take_inventory(tmp_path).left_alone == {"demo": "it is running"}
         assert [discard(item, "now") for item in found] == [f"process {os.getpid()} is running this study"] * 2
+
+
+def test_what_another_process_has_moved_meanwhile_is_no_failure(tmp_path: Path) -> None:
+    root = write_ended(tmp_path / "demo")
+    items = take_inventory(tmp_path).deletable
+    first = [discard(item, "1") for item in items]
+    second = [discard(item, "2") for item in items]
+    with OwnerLock(StudyPaths(root)):
+        third = discard(items[0], "3")
+
+    assert first == ["", ""]
+    assert [*second, third] == [MOVED_ELSEWHERE] * 3
 
 
 def test_a_study_that_can_be_resumed_is_left_alone(tmp_path: Path) -> None:

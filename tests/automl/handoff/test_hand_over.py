@@ -122,3 +122,5 @@ def test_a_trainer_without_checkpoints_keeps_its_study_and_gets_a_warning(
     assert read_best(directory.root) == best
     assert missing_parts(directory, f"sqlite:///{tmp_path}/mlflow.db") == ["record"]
     assert (directory.root / "report.html").is_file()
+    directory.best_file.unlink()
+    assert missing_parts(directory, f"sqlite:///{tmp_path}/mlflow.db") == ["best.json", "record"]

@@ -99,3 +99,15 @@ def test_a_study_that_ends_or_begins_while_it_is_read_was_not_killed(
     monkeypatch.setattr("automl.storage.final_status.running_process", lambda _: next(answers))
 
     assert read_settled(root)[2].state == "running"
+
+
+def test_a_best_json_that_cannot_be_read_is_a_notice(tmp_path: Path) -> None:
+    root = write_study(tmp_path / "demo")
+    before = read_settled(root)[2].notices
+    StudyPaths(root).best_file.write_bytes(bytes(range(128, 200)))
+
+    (said,) = read_settled(root)[2].notices
+
+    assert before == ()
+    assert said.startswith(f"{root}/best.json cannot be used: a file that cannot be read (")
+    assert said.endswith(f"move it away, then automl resume {root} makes it again")
