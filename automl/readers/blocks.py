@@ -52,6 +52,7 @@ class Blocks:
         has_objective: Whether a line has it.
         is_free: Whether the epoch that was named last has its value already, or none was named.
         is_open: Lines of a record may come.
+        moved: The last line with an epoch that is given before others.
     """
 
     objective: str
@@ -59,6 +60,7 @@ class Blocks:
     has_objective: Callable[[str], bool]
     is_free: Callable[[], bool]
     is_open: bool = True
+    moved: str = ""
     # The lines of an object so far, how many brackets are open, and how many lines of others stood between them.
     _object: list[str] = field(default_factory=list)
     _depth: int = 0
@@ -80,7 +82,7 @@ class Blocks:
         plain = line.strip()
         if line[:1] == "\r":
             return [f"\r{plain}"]
-        if not self.is_open and plain[:1].isdigit():
+        if not self.is_open and line[:1] == " " and plain[:1].isdigit():
             return [plain]  # most rows of a table of blanks
         if self._object:
             return self._inside(line, plain)
@@ -227,7 +229,8 @@ class Blocks:
             self._without += 1
         elif is_whole and not self._is_mixed:
             self._without, given = 0, 0
-            held.insert(0, held.pop(self._epoch[0]))
+            self.moved = held.pop(self._epoch[0])
+            held.insert(0, self.moved)
         return held[given:]
 
 

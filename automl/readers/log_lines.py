@@ -132,7 +132,7 @@ class LogReader:
             self.path, self.path.parent, furthest_behind_bytes=_MOST_BYTES_BEHIND, keeps_layout=True
         )
         self._epoch = NamedEpoch(self.first_epoch)
-        self._blocks = Blocks(self.objective, self._notices, self._has_objective, self._epoch.is_free)
+        self._blocks = Blocks(self.objective, self._notices, self._may_have_objective, self._epoch.is_free)
         self._settings = Settings(self.objective, self._notices)
         self._folds = Folds(self.objective, self._notices)
         splits, bars = (
@@ -217,7 +217,7 @@ class LogReader:
         """Take over the fold that a line names, and of what the lines below a heading are."""
         if "fold" in small:
             self._folds.note(line)
-        if names_epoch:
+        if names_epoch and line != self._blocks.moved:
             self._mentions.heading = Split.UNNAMED
         elif len(line) <= LONGEST_HEADING and (heading := heading_of(line)) is not Split.UNNAMED:
             self._mentions.heading = heading
@@ -259,6 +259,9 @@ class LogReader:
 
     def _has_objective(self, text: str) -> bool:
         return bool(metrics_in(text, (self.objective,)))
+
+    def _may_have_objective(self, text: str) -> bool:
+        return bool(metrics_in(text, self._mentions.names))
 
     def _report_of(self, line: str, mention: Mention, batches: tuple[int, int] | None, *, names_epoch: bool) -> Report:
         report = Report(

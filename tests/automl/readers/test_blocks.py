@@ -69,6 +69,8 @@ RIGHT = [
     ("blank lines", each("acc: 0.7{n}\nepoch: {n}\n")),
     ("rules", each(RULED)),
     ("rules of a logger", stamped(each(RULED))),
+    ("text of a logger before rules", stamped("Training\n" + each("saved a.pth\n" + RULED))),
+    ("text of a logger before JSON", stamped("Training\n" + each(lambda n: f"saved\n{indented(n)}"))),
     ("text between records", each("Evaluating\n----\nacc = 0.7{n}\nepoch = {n}\n----\nsaved: a.pth")),
     ("the epoch before", each("---\nepoch: {n}\nacc: 0.7{n}\nlr: 0.1")),
     ("a header before", each("Epoch: {n}\n\nacc: 0.7{n}\n")),
@@ -87,6 +89,12 @@ def test_a_value_has_the_epoch_of_its_record(tmp_path: Path, text: str) -> None:
 
     assert (values, notices(found)) == (THREE, [])
     assert curve(read(tmp_path, text, "acc", bytes_at_once=7), "acc") == curve(found, "acc")
+
+
+def test_a_value_below_the_name_of_its_split_has_the_epoch_of_its_record(tmp_path: Path) -> None:
+    found = read(tmp_path, each("Validation:\n  acc: 0.7{n}\n  epoch: {n}"), "val_acc")
+
+    assert (curve(found, "val_acc"), notices(found)) == (THREE, [])
 
 
 LONG = json.dumps({"acc": 0.5, **{f"name{n}": "x" * 30 for n in range(400)}, "epoch": 1}, indent=2) + "\n"
