@@ -255,8 +255,10 @@ def _ui(place: Path | None, *, port: int, no_browser: bool) -> None:
     named = None if place is None or place.exists() else named_study(str(place), results_root(None))
     root = results_root(place) if named is None else named[0]
     study = root if StudyPaths(root).plan_file.is_file() else _latest(root)
-    results = root if study != root or study is None else root.parent
-    uri = default_tracking_uri(results) if study is None else read_plan(StudyPaths(study)).mlflow.tracking_uri
+    plan = None if study is None else read_plan(StudyPaths(study))
+    # The study may lie outside of its results folder, which has the record.
+    results = root if study != root or plan is None else plan.results or root.parent
+    uri = default_tracking_uri(results) if plan is None else plan.mlflow.tracking_uri
     is_file = sqlite_file(uri) is not None
     if is_file:
         check_servable(uri, port)

@@ -33,6 +33,11 @@ _SCARCE_FILE = 5 * _GIB
 _LEAST_PROCESSES = 110
 _PROCESSES_PER_TRIAL = 30
 _SCARCE_PROCESSES = 512
+# Of a study whose trials slept: 0.8 GiB with Ray's servers, some of it only for a while, and 0.13 GiB for each trial.
+_LEAST_MEMORY = 400 * _MIB
+_MEMORY_PER_TRIAL = 130 * _MIB
+_SCARCE_MEMORY = 800 * _MIB
+_TRAINING_MEMORY = 512 * _MIB
 _BUSY_GPU = 0.1
 
 
@@ -64,6 +69,7 @@ def check_machine(probe: ProbeResult, demand: Demand) -> list[Finding]:
     soft, hard = probe.open_files
     return [
         *_gpus(probe, demand),
+        *_memory(probe, demand),
         _disk(probe, demand),
         _inodes(probe),
         _shared_memory(probe, demand),
@@ -117,6 +123,15 @@ def _use_of_gpus(probe: ProbeResult, demand: Demand) -> Iterator[Finding]:
             yield doubt("torch", f"{found}; the GPUs are only declared, so trials compute on the CPU", fix=fix)
         else:
             yield bad("torch", found, expected="a CUDA build", fix=fix)
+
+
+def _memory(probe: ProbeResult, demand: Demand) -> Iterator[Finding]:
+    if not probe.memory_bytes:
+        return
+    found = f"{shown_bytes(probe.memory_bytes)} free for {counted(demand.jobs, 'trial')} at once"
+    limits = _LEAST_MEMORY + _MEMORY_PER_TRIAL * demand.jobs, _SCARCE_MEMORY + _TRAINING_MEMORY * demand.jobs
+    fix = "lower --jobs, or end what else uses memory"
+    yield _graded("memory", found, probe.memory_bytes, limits, fix=fix, show=shown_bytes)
 
 
 def _disk(probe: ProbeResult, demand: Demand) -> Finding:

@@ -92,6 +92,23 @@ def test_the_comparison_of_the_latest_or_the_named_study_is_reported(
     assert [(root, uri) for root, _, uri in served] == [(tmp_path, uri)]
 
 
+def test_the_record_of_a_study_elsewhere_is_that_of_its_results_folder(
+    tmp_path: Path, served: list[tuple[Path, int, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = tmp_path / "results"
+    uri = f"sqlite:///{results}/mlflow.db"
+    results.mkdir()
+    (results / "mlflow.db").touch()
+    root = write_recorded(tmp_path / "elsewhere" / "mine", uri)
+    plan = json.loads((root / "plan.json").read_text(encoding="utf-8"))
+    write_document(root / "plan.json", {**plan, "results": str(results)})
+
+    assert run_command_line(["ui", str(root)]) == 0
+
+    assert [(folder, place) for folder, _, place in served] == [(results, uri)]
+    assert f"MLflow for {results}: " in capsys.readouterr().err
+
+
 def test_a_record_on_a_server_needs_no_server_here(
     tmp_path: Path, served: list[tuple[Path, int, str]], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -30,7 +30,7 @@ def test_every_promised_check_has_a_row(tmp_path: Path) -> None:
     rows = examine(REQUEST, make_plan(REQUEST, place), place)
 
     assert [row.check for row in rows] == [
-        *("place", "gpus", "disk", "inodes", "shared memory", "open files", "ports", "program", "sockets"),
+        *("place", "gpus", "memory", "disk", "inodes", "shared memory", "open files", "ports", "program", "sockets"),
         *("time", "record", "versions"),
     ]
     assert all(row.fix for row in rows if row.level is not Level.OK)

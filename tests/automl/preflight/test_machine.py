@@ -53,6 +53,9 @@ def test_a_healthy_machine_has_only_good_rows() -> None:
         ("inodes", {"free_inodes": 20}, Level.FAIL, "20 free"),
         ("inodes", {"free_inodes": 20_000}, Level.WARN, "20000 free"),
         ("inodes", {"free_inodes": None}, Level.OK, "not counted"),
+        ("memory", {"memory_bytes": 640 * 2**20}, Level.FAIL, "640.0 MiB free for 2 trials at once"),
+        ("memory", {"memory_bytes": 670 * 2**20}, Level.WARN, "670.0 MiB free"),
+        ("memory", {"memory_bytes": 2 * GIB}, Level.OK, "2.0 GiB free"),
         ("shared memory", {"shm_bytes": 64 * 2**20}, Level.FAIL, "64.0 MiB"),
         ("shared memory", {"shm_bytes": None}, Level.FAIL, "no /dev/shm"),
         ("shared memory", {"shm_bytes": GIB}, Level.WARN, "2 trials at once"),
@@ -103,6 +106,12 @@ def test_a_driver_that_does_not_answer_is_doubted_where_a_cpu_would_do() -> None
 
 def test_loaders_without_workers_need_no_shared_memory() -> None:
     assert row("shared memory", dataclasses.replace(DEMAND, loader_workers=0), shm_bytes=0).level is Level.OK
+
+
+def test_memory_that_is_unknown_has_no_row() -> None:
+    rows = check_machine(dataclasses.replace(HEALTHY, memory_bytes=0), DEMAND)
+
+    assert "memory" not in {finding.check for finding in rows}
 
 
 def test_the_place_names_host_and_results() -> None:
