@@ -17,18 +17,20 @@ if TYPE_CHECKING:
 
     from automl.readers.notices import Notices
 
-BEGINS = frozenset(("", *" \t\v\f\u00a0-=*#"))
+BEGINS = frozenset(("", *" \t\v\f\u00a0-=*#.[┌└├╭╰╒╘╞┏┗"))
 """First letters of a line, or none, that may begin a record or end one."""
-ENDS = frozenset("{(,-=*#")
+ENDS = frozenset("{(,-=*#─━═┐┘┤╮╯")
 """Last ones."""
-_RULE = re.compile(r"([-=*#_~+─━═])\1{2,}$")
+_RULE = re.compile(r"\W?([-=*#_~+.─━═])\1{2,}\W?$")
+_MARGIN = " \t│├└─┃"
+"""What stands before a line that is below another one, blanks or the branches of a tree."""
 _LOGGED = re.compile(
     r"\W{0,2}(?:\d{4}-\d\d-\d\d.{0,60}?|\d\d:\d\d:\d\d.{0,60}?)?\b(?:INFO|DEBUG|WARNING)\b\]?(?::[\w.]{1,40}:|\s?[-:|]\s?|\s)?"
     r"|\[?(?:\d{4}-\d\d-\d\d[ T])?\d\d:\d\d:\d\d(?:[.,]\d{1,6})?\]?(?:\s|$)"
 )
 """What a logger puts before a line."""
-_FIELD = re.compile(r"[\s\"'|>*•+-]{0,9}([^\W\d][^:=|]{0,60}?)[\"']?\s{0,20}[:=|]")
-_EPOCH = re.compile(r"[\s\"'|>*•+-]{0,9}epoch[\"']?\s{0,9}[:=]\s{0,9}[\"']?\d", re.IGNORECASE)
+_FIELD = re.compile(r"[\s\"'|>*•+-]{0,40}([^\W\d][^:=|]{0,60}?)[\"']?\s{0,20}[:=|]")
+_EPOCH = re.compile(r"[\s\"'|>*•+-]{0,40}epoch[\"']?\s{0,9}[:=]\s{0,9}[\"']?\d", re.IGNORECASE)
 _ANY_EPOCH = re.compile(r"\bepoch\b\W{0,4}\d", re.IGNORECASE)
 _KEYED_EPOCH = re.compile(r"[\"']epoch[\"']\s?:\s?[\"']?(\d[\d.]{0,20})")
 _TEXTS = re.compile(r"\"[^\"]*\"|'[^']*'")
@@ -73,6 +75,7 @@ class Blocks:
     _held: list[str] = field(default_factory=list)
     _epoch: tuple[int, int] | None = None
     _is_mixed: bool = False
+    _has_title: bool = False
     _is_given: bool | None = None
     _indent: int = 0
     _without: int = 0
@@ -157,9 +160,10 @@ class Blocks:
             ready = self._close(is_whole=True)
             self._begin(is_apart=True)
             return [*ready, plain] if plain else ready
-        indent, before = len(text) - len(text.lstrip()), self._indent
+        indent, before = len(text) - len(text.lstrip(_MARGIN)), self._indent
         is_item = stripped.startswith("- ")
         self._indent = indent + 2 * is_item
+        text = text[indent:]
         found = _FIELD.match(text)
         key = key_of(found[1]) if found is not None else ""
         ready = self._closed_by(indent, key)
@@ -170,7 +174,10 @@ class Blocks:
             self._floor = indent if self._is_apart else indent + 1 if is_item else before + 1
             self._begun()
         if self._floor is None:
-            self._begin(is_apart=False)
+            # One line that is no field may be the title of those below it.
+            is_title = self._is_apart and not self._has_title
+            self._begin(is_apart=is_title)
+            self._has_title = is_title
             return [*ready, plain]
         if self._indent <= self._floor:
             self._keys.add(key)
@@ -182,6 +189,7 @@ class Blocks:
 
     def _begin(self, *, is_apart: bool) -> None:
         self._floor, self._is_apart, self.is_open, self._indent = None, is_apart, is_apart, 0
+        self._has_title = False
 
     def _begun(self) -> None:
         self._keys, self._epoch, self._is_mixed, self.is_open = set(), None, False, True

@@ -38,7 +38,7 @@ _EVALUATED = re.compile(
 _NO_COUNT = re.compile(r"(?:\.\d+)?\s?(?:s|secs?|seconds|ms|mins?|minutes|h|hours|samples|images)\b", re.IGNORECASE)
 """Behind it: the number is a time, or an amount."""
 _FIRST_OF_ALL = re.compile(r"\bstart[\s_]$", re.IGNORECASE)
-_ENDED = re.compile(r"\b(?:end of|finished|completed)\s$", re.IGNORECASE)
+_ENDED = re.compile(r"\b(?:end of|finished|completed)\s$|\bsav(?:ed|ing)\b", re.IGNORECASE)
 _HAS_ENDED = re.compile(
     r"\W{0,4}(?:done|finished|complete|completed|ended|over|took|time|elapsed|duration|runtime)\b", re.IGNORECASE
 )
