@@ -39,19 +39,34 @@ def open_to_append(file: Path, *, mode: int = 0o600) -> FileIO:
     """Open a regular file for writing behind its end, in one system call; one that is not there is made with a mode.
 
     Raises:
-        NotAFileError: it is no regular file.
+        NotAFileError: it is no regular file, or a link.
+        OSError: it cannot be written, or its path holds a zero byte.
+    """
+    return FileIO(open_own(file, os.O_WRONLY | os.O_APPEND, mode), "ab")
+
+
+def open_own(file: Path, flags: int, mode: int) -> int:
+    """Open for writing what nobody else writes, or make it with a mode; return its descriptor.
+
+    Raises:
+        NotAFileError: it is no regular file, or a link: what that leads to is somebody else's.
         OSError: it cannot be written, or its path holds a zero byte.
     """
     with suppress(FileNotFoundError):
         os.close(_found(file))
     # What has taken its place since is not waited for either.
-    opened = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, mode)
+    try:
+        opened = os.open(file, flags | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW, mode)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise NotAFileError(errno.EINVAL, f"it is a link to {file.readlink()}, not a file", str(file)) from error
     try:
         _require_file(opened, file)
     except NotAFileError:
         os.close(opened)
         raise
-    return FileIO(opened, "ab")
+    return opened
 
 
 def _found(file: Path) -> int:

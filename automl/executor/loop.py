@@ -8,6 +8,7 @@ harmless, and a resume is a fold over the log followed by the same decisions.
 from __future__ import annotations
 
 import logging
+import secrets
 import threading
 import time
 from dataclasses import asdict, replace
@@ -200,6 +201,7 @@ class StudyLoop:
         start = start_of(self._plan, self._paths, self._state, trial)
         if start is None or (start.is_alone and self._running):
             return None
+        start = replace(start, token=secrets.token_hex(8))
         task = build_task(self._plan, self._paths, trial.proposal, start)
         self._record_unread(trial, task)
         self._study.settle()

@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from automl.errors import LaunchError
+from automl.regular_file import NotAFileError
 from automl.shown_command import shown_command
 from automl.storage.deletion import links_out_of
 from automl.storage.held_study import ReplacedFolderError
@@ -72,6 +73,8 @@ def recorded(root: Path) -> Iterator[None]:
             gone = f"the study directory {root} was moved or deleted while the study ran"
             raise LaunchError(f"{gone}; if it lies elsewhere now, continue with: automl resume THERE") from error
         cause = os.strerror(error.errno) if error.errno else str(error)
+        if isinstance(error, FileExistsError | NotADirectoryError | NotAFileError):
+            cause = f"{error.filename}: {error.strerror}"
         raise LaunchError(
             f"the study directory {root} cannot be written ({cause}); what it holds is kept: make room or make it"
             f" writable, then continue with: {shown_command('resume', root)}"

@@ -23,6 +23,7 @@ from automl.storage.deletion import delete
 from automl.storage.event_log import EventLog, named_damage, read_log
 from automl.storage.held_study import require_held
 from automl.storage.legacy import upgrade_log
+from automl.storage.own_attempts import require_own_attempt
 from automl.storage.paths import StudyPaths, make_folder
 from automl.storage.study_directory import read_results, write_result
 from automl.study.ends import EndReason, StopCause, StopKind
@@ -169,6 +170,8 @@ class RunningStudy:
     def end_trial(self, result: TrialResult) -> None:
         """Record how a trial ended, and do what follows: estimates, and room for the checkpoints of others."""
         trial = self.state.trials[result.number]
+        for start in trial.starts:
+            require_own_attempt(self.paths.attempt(trial.number, start["attempt"]), start.get("token", ""))
         links = self.state.started.links if self.state.started is not None else {}
         result = self._retention.recorded(trial, result, links)
         self.append(TrialEnded(result))

@@ -314,9 +314,14 @@ def _keep(root: Path, source: Path, digest: str, links: Mapping[str, str]) -> Pa
 
 
 def _kept_before(root: Path) -> list[Path]:
-    """Return where the best checkpoint is that `best.json` names; empty without that file."""
+    """Return where the best checkpoint is that `best.json` names; empty without that file.
+
+    What lies outside of the study is it only if it has not changed: the link may lead to another study's by now.
+    """
     try:
-        kept = read_document(StudyPaths(root).best_file, StudyBest).checkpoint
-        return [root / kept] if kept else []
+        best = read_document(StudyPaths(root).best_file, StudyBest)
     except FileNotFoundError:
         return []
+    kept = root / best.checkpoint
+    is_own = real_path(kept).is_relative_to(followed(root)) or sha256_of(kept) == best.sha256
+    return [kept] if best.checkpoint and is_own else []

@@ -63,6 +63,9 @@ def require_sound(paths: StudyPaths) -> StudyState:
         _foreign(file, own[file].number) for file in found if file in own and not _is_of(own[file], found[file])
     ]
     read(require_best_spec, paths)
+    plan = found.get(paths.plan_file)
+    if plan is not None and state.started is not None and plan.fingerprint != state.started.fingerprint:
+        problems.append(_other_plan(paths, state.started.fingerprint, plan.fingerprint))
     if problems:
         raise ConfigurationError.from_problems([*dict.fromkeys(problems)], subject="the study directory")
     unchecked += [paths.events_file.name] * is_legacy(paths)
@@ -75,6 +78,15 @@ def require_sound(paths: StudyPaths) -> StudyState:
 def _is_of(known: TrialResult, found: TrialResult) -> bool:
     """Tell whether a result is that of a trial in the log: a folder may lead to the trials of another study."""
     return (known.number, known.assignment, known.elapsed_s) == (found.number, found.assignment, found.elapsed_s)
+
+
+def _other_plan(paths: StudyPaths, known: str, found: str) -> Problem:
+    return Problem(
+        where=str(paths.plan_file),
+        found=f"the plan of another study (fingerprint {found})",
+        expected=f"the plan with which the log says that this one was started (fingerprint {known})",
+        fix="restore it from a copy",
+    )
 
 
 def _foreign(file: Path, number: int) -> Problem:

@@ -102,8 +102,12 @@ class ControlSocket:
         return True
 
 
-def open_log(path: str | Path) -> int:
+def open_log(path: str | Path, *, is_new: bool = False) -> int:
     """Open a log for appending, readable by its owner only; return its descriptor.
+
+    Args:
+        path: Of the log.
+        is_new: No run has written to it before, so it is no second name of another file.
 
     Raises:
         OSError: it cannot be opened, or a trainer has put something else than a file in its place.
@@ -113,6 +117,9 @@ def open_log(path: str | Path) -> int:
     if not stat.S_ISREG(os.fstat(log).st_mode) and str(path) != os.devnull:
         os.close(log)
         raise FileExistsError(errno.EEXIST, "the log is no file", str(path))
+    if is_new and os.fstat(log).st_nlink > 1:
+        os.close(log)
+        raise FileExistsError(errno.EEXIST, "the log is a second name of another file", str(path))
     os.set_blocking(log, True)
     return log
 
@@ -124,7 +131,7 @@ def redirect(request: Request) -> None:
         OSError: the directory or the log cannot be opened.
     """
     os.chdir(request["directory"])
-    null, log = os.open(os.devnull, os.O_RDONLY), open_log(request["log"])
+    null, log = os.open(os.devnull, os.O_RDONLY), open_log(request["log"], is_new=request["log"] != os.devnull)
     for target, source in ((0, null), (1, log), (2, log)):
         os.dup2(source, target)
     os.close(null)

@@ -6,6 +6,7 @@ Whole assignments are kept beside Optuna's parameters, because trial 0 may lie o
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 from typing import TYPE_CHECKING, Any
@@ -55,10 +56,13 @@ class _OneReader(JournalFileBackend):
 
     def __init__(self, file: Path) -> None:
         super().__init__(str(file), lock_obj=_OneWriter(str(file)))
+        self._file = file
         self._fresh: list[dict[str, Any]] = []
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Append them to the file, and keep them until they are read."""
+        if self._file.is_symlink():
+            raise FileExistsError(errno.EEXIST, "it is a link, not a file", str(self._file))
         super().append_logs(logs)
         self._fresh += logs
 

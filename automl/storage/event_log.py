@@ -24,7 +24,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
 from automl import clock
-from automl.regular_file import NotAFileError, open_regular
+from automl.regular_file import NotAFileError, open_own, open_regular
 from automl.storage.documents import (
     CHECK,
     first_line,
@@ -326,9 +326,7 @@ def _is_same(file: Path, handle: int) -> bool:
 
 def _open(file: Path) -> int:
     """Open a log, and cut off what stands behind its last line feed, however much that is."""
-    with contextlib.suppress(FileNotFoundError):
-        open_regular(file).close()
-    handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    handle = open_own(file, os.O_RDWR | os.O_APPEND, 0o600)
     size = os.fstat(handle).st_size
     if size:
         with mmap.mmap(handle, 0, access=mmap.ACCESS_READ) as content:

@@ -121,4 +121,5 @@ def _replaced(folder: Path) -> ReplacedFolderError:
         found = f"is a link to {folder.readlink()} now" if is_link else "is another folder now" * folder.exists()
     except OSError:
         found = ""
+    found = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in found)
     return ReplacedFolderError(errno.ESTALE, found or "was moved or deleted", str(folder))

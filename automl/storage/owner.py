@@ -9,10 +9,9 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
-from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
-from automl.regular_file import followed, open_regular
+from automl.regular_file import followed, open_own, open_regular
 from automl.storage.documents import study_error
 
 if TYPE_CHECKING:
@@ -65,9 +64,7 @@ class OwnerLock:
         self._file = _file_of(paths)
         if self._file in _owned_here:
             raise _already_owned(paths.root, os.getpid())
-        with suppress(FileNotFoundError):
-            open_regular(self._file).close()
-        handle = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o644)
+        handle = open_own(self._file, os.O_RDWR, 0o644)
         try:
             fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

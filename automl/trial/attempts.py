@@ -56,6 +56,7 @@ class Start:
         is_alone: No other trial runs beside it, because memory ran out.
         remark: Sentence for the result; empty when nothing is special.
         earlier_s: Seconds that the trial's earlier attempts took.
+        token: Random, and in ``attempt.json``: of this attempt alone; empty before version 0.2.
     """
 
     attempt: int = 1
@@ -67,6 +68,7 @@ class Start:
     is_alone: bool = False
     remark: str = ""
     earlier_s: float = field(default=0.0, compare=False)
+    token: str = field(default="", compare=False)
 
     def document(self, paths: StudyPaths) -> dict[str, Any]:
         """Return its JSON form, with paths relative to the study directory."""

@@ -18,6 +18,7 @@ from automl.errors import ConfigurationError, LaunchError
 from automl.spec.model import Spec
 from automl.spec.write import write_spec
 from automl.storage.held_study import ReplacedFolderError, held_study, require_held
+from automl.storage.own_attempts import require_own_attempt
 from automl.storage.paths import make_folder
 from automl.study.ends import StopKind
 from automl.study.trial import FailureKind, TrialState
@@ -84,14 +85,15 @@ def run_trial(
     history = TrialHistory(task.watch)
     history.recall([*earlier_measurements(task.start, task.watch), *task.measured])
     exit_status: int | None = None
-    digest = ""
+    digest, is_own = "", True
     with ExitStack() as holding:
         try:
             holding.enter_context(held_study(task.study_directory))
+            require_own_attempt(task.files, task.start.token)
             digest = _write_spec(task)
             job = launcher.launch(launch_request(task))
         except (LaunchError, ConfigurationError, OSError) as error:
-            outcome = failed(_not_started(error))
+            outcome, is_own = failed(_not_started(error)), not isinstance(error, ReplacedFolderError)
         else:
             running = _RunningTrial(task, history, job, reporter, stop_requested, started_s)
             try:
@@ -99,10 +101,11 @@ def run_trial(
             finally:
                 job.kill(grace_s=_NO_GRACE_S)
             exit_status = running.exit_status
+            outcome, is_own = _unless_replaced(task, outcome)
 
         elapsed_s = task.start.earlier_s + time.monotonic() - started_s
         result = build_result(task, history, outcome, elapsed_s=elapsed_s, exit_status=exit_status)
-        result = replace(result, spec_sha256=digest)
+        result = replace(result, spec_sha256=digest, log_tail=result.log_tail if is_own else ())
         result = measure_more(
             task, launcher, result, report=reporter.add, must_end=partial(_is_interrupted, stop_requested)
         )
@@ -128,6 +131,16 @@ def _not_started(error: LaunchError | ConfigurationError | OSError) -> Failure:
 
 def _replaced(error: ReplacedFolderError) -> Failure:
     return Failure(kind=FailureKind.INFRASTRUCTURE, cause=f"while it ran, {error.filename} {error.strerror}")
+
+
+def _unless_replaced(task: TrialTask, outcome: TrialOutcome) -> tuple[TrialOutcome, bool]:
+    """Return the outcome of a trial, and whether its folder is its own: of another one nothing is to be read."""
+    try:
+        require_own_attempt(task.files, task.start.token)
+        require_held(task.directory)
+    except ReplacedFolderError as error:
+        return failed(_replaced(error)), False
+    return outcome, True
 
 
 def _is_interrupted(stop_requested: Callable[[], StopCause | None]) -> bool:

@@ -6,6 +6,7 @@ data and its modules by the paths it knows, and what it writes stays in the tria
 
 from __future__ import annotations
 
+import errno
 import re
 import shlex
 from dataclasses import dataclass
@@ -49,6 +50,8 @@ def make_working_folder(shown: ShownFolder, folder: Path, study: Path) -> None:
     Raises:
         OSError: the user's folder cannot be read, or the working folder not made.
     """
+    if folder.is_symlink():
+        raise FileExistsError(errno.EEXIST, "the working folder of the trial is a link", str(folder))
     folder.mkdir(mode=0o700, exist_ok=True)
     for entry in entries_of(shown, study):
         link = folder / entry.name

@@ -97,3 +97,17 @@ def test_a_zero_byte_in_a_path_is_an_error_that_readers_expect() -> None:
         open_regular(Path("a\0b"))
     with pytest.raises(OSError, match="its path holds a zero byte"):
         size_of(Path("a\0b"))
+
+
+def test_nothing_is_appended_to_what_a_link_leads_to(tmp_path: Path) -> None:
+    precious = tmp_path / "precious.txt"
+    precious.write_text("of the user", encoding="utf-8")
+    (tmp_path / "log").symlink_to(precious)
+    (tmp_path / "new").symlink_to(tmp_path / "not there")
+
+    for name, target in (("log", precious), ("new", tmp_path / "not there")):
+        with pytest.raises(NotAFileError, match=f"it is a link to {target}, not a file"):
+            open_to_append(tmp_path / name)
+
+    assert precious.read_text(encoding="utf-8") == "of the user"
+    assert not (tmp_path / "not there").exists()

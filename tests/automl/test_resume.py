@@ -168,6 +168,18 @@ def test_trials_of_another_study_in_place_of_its_own_are_refused(study: Path) ->
     assert {file: file.read_bytes() for file in study.parent.rglob("*") if file.is_file()} == before
 
 
+def test_the_plan_of_another_study_is_refused(study: Path) -> None:
+    end_study(study, {"val/r2": 0.5})
+    document = json.loads((study / "plan.json").read_text(encoding="utf-8"))
+    write_document(study / "plan.json", {**document, "fingerprint": "another"}, dict[str, object])
+    before = {file: file.read_bytes() for file in study.rglob("*") if file.is_file()}
+
+    with pytest.raises(ConfigurationError, match=r"the plan of another study \(fingerprint another\)"):
+        resume_study(study)
+
+    assert {file: file.read_bytes() for file in study.rglob("*") if file.is_file()} == before
+
+
 def test_a_study_killed_between_its_last_trial_and_its_end_is_ended_by_a_resume(
     study: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

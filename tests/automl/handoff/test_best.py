@@ -153,6 +153,23 @@ def test_a_link_that_stood_there_when_the_study_began_takes_the_best_checkpoint(
     assert sorted(file.name for file in elsewhere.iterdir()) == expected
 
 
+def test_a_folder_of_the_best_checkpoint_that_became_that_of_another_study_is_not_written(tmp_path: Path) -> None:
+    directory, other = write_study(tmp_path / "demo"), write_study(tmp_path / "other")
+    write_result(other, replace(RESULTS[0], values={"val/d1": 0.9}))
+    for study in (directory, other):
+        select_best(study.root)
+    (other.best / "model_epoch_001.pth").write_text("of the other study", encoding="utf-8")
+    before = {file.name: file.read_bytes() for file in other.best.iterdir()}
+    (directory.best / "model_epoch_001.pth").unlink()
+    directory.best.rmdir()
+    directory.best.symlink_to(other.best)
+
+    with pytest.raises(StudyFailedError, match="cannot be kept"):
+        select_best(directory.root)
+
+    assert {file.name: file.read_bytes() for file in other.best.iterdir()} == before
+
+
 def test_a_folder_can_be_a_champion(tmp_path: Path) -> None:
     directory = write_study(tmp_path / "demo")
     folder = directory.root / "trials/0004.2/epoch_1"

@@ -295,3 +295,12 @@ def test_a_log_that_is_no_file_is_not_written_to(tmp_path: Path, kind: str) -> N
         open_log(log)
 
     assert (tmp_path / "other").read_text(encoding="utf-8") == "as it was"
+
+
+def test_a_log_that_is_a_second_name_of_another_file_is_not_written_by_a_new_job(tmp_path: Path) -> None:
+    (tmp_path / "other.log").write_text("of another trial", encoding="utf-8")
+    (tmp_path / "train.log").hardlink_to(tmp_path / "other.log")
+
+    with pytest.raises(FileExistsError, match="a second name of another file"):
+        open_log(tmp_path / "train.log", is_new=True)
+    os.close(open_log(tmp_path / "train.log"))  # a log that several runs write may be in a backup

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from automl.storage import study_directory
@@ -23,7 +25,11 @@ def write_result(paths: StudyPaths, result: TrialResult) -> None:
     paths.root.mkdir(parents=True, exist_ok=True)
     log, state = EventLog(paths.events_file), read_state(paths)
     if state.started is None:
-        log.append(study_started(trials=16, max_epochs=None))
+        started = study_started(trials=16, max_epochs=None)
+        if paths.plan_file.is_file():
+            fingerprint = json.loads(paths.plan_file.read_text(encoding="utf-8"))["fingerprint"]
+            started = replace(started, fingerprint=fingerprint)
+        log.append(started)
     for number in range(len(state.trials), result.number + 1):
         assignment = result.assignment if number == result.number else {}
         origin = result.origin or Origin(OriginKind.TEMPLATE)

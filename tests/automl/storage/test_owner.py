@@ -120,3 +120,14 @@ def test_a_pipe_in_place_of_the_lock_is_refused_at_once(tmp_path: Path) -> None:
         running_process(directory)
     with pytest.raises(OSError, match="it is a named pipe, not a file"):
         OwnerLock(directory)
+
+
+def test_a_link_in_place_of_the_lock_is_not_followed(tmp_path: Path) -> None:
+    directory, precious = StudyPaths(tmp_path), tmp_path / "precious.txt"
+    precious.write_text("of the user", encoding="utf-8")
+    directory.owner_file.symlink_to(precious)
+
+    with pytest.raises(OSError, match=f"it is a link to {precious}, not a file"):
+        OwnerLock(directory)
+
+    assert precious.read_text(encoding="utf-8") == "of the user"

@@ -14,6 +14,7 @@ import pytest
 
 from automl.architectures.load import load_architecture
 from automl.skill.model import ConfigFormat
+from automl.storage.documents import write_document
 from automl.study.ends import StopCause, StopKind
 from automl.study.model import Direction, Objective
 from automl.study.trial import FailureKind, TrialState
@@ -417,3 +418,36 @@ def test_a_folder_that_was_replaced_by_a_link_is_neither_read_nor_written(tmp_pa
     assert result.reason == f"while it ran, {tmp_path}/own/trials is a link to {other} now"
     assert (result.log_tail, result.curve) == ((), ((0, 0.5),))
     assert {file: file.read_bytes() for file in other.rglob("*") if file.is_file()} == before
+
+
+@pytest.mark.parametrize("moment", ["before it starts", "while it runs"])
+def test_the_folder_of_another_attempt_is_neither_read_nor_written(tmp_path: Path, moment: str) -> None:
+    task = task_in(tmp_path / "own")
+    task = replace(task, start=replace(task.start, token="own"))  # noqa: S106 # none that protects anything
+    other = tmp_path / "other" / "0007"
+    (other / "train").mkdir(parents=True)
+    (other / "train.log").write_text("a secret of another study", encoding="utf-8")
+    write_document(other / "attempt.json", {"attempt": 1, "token": "other"}, dict[str, object])
+    before = {file.name: file.read_bytes() for file in other.rglob("*") if file.is_file()}
+
+    def put(*_: Measurement) -> None:
+        if other.exists():
+            task.directory.mkdir(parents=True, exist_ok=True)
+            task.directory.rename(tmp_path / "aside")
+            other.rename(task.directory)
+
+    if moment == "before it starts":
+        put()
+    script = Script(writes=tuple(epoch(0, 0.5)), exit_status=1, ends_at_s=0.5)
+    result = run_trial(
+        task,
+        ScriptedLauncher(lambda _: script),
+        report=put if moment == "while it runs" else lambda _: None,
+        stop_requested=lambda: None,
+    )
+
+    assert result.failure is FailureKind.INFRASTRUCTURE
+    assert "trials/0007 is the folder of another attempt now" in result.reason
+    assert (result.checkpoint, result.log_tail) == (None, ())
+    found = {file.name: file.read_bytes() for file in task.directory.rglob("*") if file.is_file()}
+    assert {name: found.get(name) for name in before} == before

@@ -1,0 +1,81 @@
+"""Tell the folder of an attempt from that of another one, which a link, a mount or a renamed folder put in its place.
+
+Each attempt has a token of its own, in the event log and in ``attempt.json``; before version 0.2 it has none.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from automl.storage.documents import study_error, without_check
+from automl.storage.held_study import ReplacedFolderError
+from automl.storage.trainer_files import read_made
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from automl.errors import ConfigurationError
+    from automl.storage.paths import AttemptPaths, StudyPaths
+
+_MOST_READ = 100
+"""Folders that are looked at where the folder of all trials is a link: of another study each one differs."""
+
+_TOKEN = "token"  # noqa: S105 # the key of it
+
+
+def require_own_attempt(attempt: AttemptPaths, token: str) -> None:
+    """Check that a folder is that of the attempt with a token; a trainer may have emptied it.
+
+    Raises:
+        ReplacedFolderError: it is that of another attempt.
+    """
+    if (found := _token(attempt)) is not None and found != token:
+        text = "is the folder of another attempt now"
+        raise ReplacedFolderError(errno.ESTALE, text, str(attempt.root))
+
+
+def foreign_attempt(paths: StudyPaths, starts: Mapping[int, list[dict[str, Any]]]) -> ConfigurationError | None:
+    """Return what is wrong with a link in a study that leads to the folder of another attempt than the log names.
+
+    Args:
+        paths: Of the study.
+        starts: Number of a trial -> the starts of its attempts, as in the log.
+    """
+    if paths.trials.is_symlink():
+        known = {paths.attempt(n, start["attempt"]): start for n, each in starts.items() for start in each}
+        step = max(1, len(known) // _MOST_READ)
+        for attempt, start in [*known.items()][::step]:
+            if (found := _token(attempt)) is not None and found != start.get(_TOKEN, ""):
+                return _error(paths.trials, "the folders of another study's trials")
+    for link in linked_attempts(paths):
+        number, _, attempt_number = link.name.partition(".")
+        attempt = paths.attempt(int(number), int(attempt_number or 1))
+        known_start = next((s for s in starts.get(int(number), ()) if s["attempt"] == int(attempt_number or 1)), None)
+        if known_start is None or _token(attempt) != known_start.get(_TOKEN, ""):
+            return _error(link, "the folder of no attempt that the log names")
+    return None
+
+
+def linked_attempts(paths: StudyPaths) -> Iterator[Path]:
+    """Yield the folders of attempts that are links."""
+    with suppress(OSError), os.scandir(paths.trials) as entries:
+        yield from (Path(e.path) for e in entries if e.is_symlink() and e.name.replace(".", "", 1).isdigit())
+
+
+def _token(attempt: AttemptPaths) -> str | None:
+    """Return the token in a folder, empty for one of an earlier version; None where it cannot be read."""
+    try:
+        document, _ = without_check(json.loads(read_made(attempt.root, attempt.start_file)))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return str(document.get(_TOKEN, ""))
+
+
+def _error(link: Path, what: str) -> ConfigurationError:
+    found = f"a link to {what} ({link.readlink()})"
+    return study_error(link, found, "the study's own folder, or a link to it", "put that back in its place")
