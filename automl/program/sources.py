@@ -29,13 +29,12 @@ GONE = "not there"
 def with_imports(files: Iterable[Path], roots: Sequence[Path]) -> Iterator[Path]:
     """Yield sources and the modules beside them, or below the roots, that they import, directly or not."""
     pending = deque(dict.fromkeys(files))
-    seen = {*pending}
-    for _ in range(_MOST_FILES):
-        if not pending:
-            return
+    seen, searched = {*pending}, 0
+    while pending:
         here = pending.popleft()
         yield here
-        tree = parsed(here)
+        tree = parsed(here) if searched < _MOST_FILES else None
+        searched += 1
         for folders, name in _imported(tree, here, roots) if tree is not None else ():
             found = [one for one in imported_files(name, folders) if one not in seen]
             seen.update(found)

@@ -52,6 +52,14 @@ def test_imports_are_followed_as_python_finds_them(tmp_path: Path, source: str, 
     assert [file.relative_to(tmp_path).as_posix() for file in files] == ["train.py", *found]
 
 
+def test_every_file_that_is_named_counts_however_many_there_are(tmp_path: Path) -> None:
+    write(tmp_path, {f"m{n}.py": "import beside" for n in range(400)} | {"beside.py": ""})
+
+    found = list(with_imports([tmp_path / f"m{n}.py" for n in range(400)], [tmp_path]))
+
+    assert len(found) == 401
+
+
 def test_two_files_of_one_name_keep_a_name_each(tmp_path: Path) -> None:
     inside, *outside = (tmp_path / name for name in ("study/pkg/a.py", "x/a.py", "y/a.py"))
 
