@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import os
 import signal
@@ -133,6 +134,8 @@ def test_a_function_is_tuned_with_each_trial_in_a_process_of_its_own(tmp_path: P
             report(epoch=epoch, val_loss=(1 - weight) ** 2 + width * 1e-4, process=os.getpid())
 
     search = {"lr": "1e-3..1 log", "width": "2..16"}
+    for library in ("ray", "sklearn"):  # these set variables when they are imported
+        importlib.import_module(library)
     before = {number: signal.getsignal(number) for number in signal.valid_signals()}, dict(os.environ)
     tuned = automl.tune(
         train, search, "minimize val_loss", trials=4, results=tmp_path, is_shown=False, resources={"gpus_per_trial": 0}
