@@ -85,10 +85,10 @@ class Blocks:
         plain = line.strip()
         if line[:1] == "\r":
             return [f"\r{plain}"]
-        if not self.is_open and line[:1] == " " and plain[:1].isdigit():
-            return [plain]  # most rows of a table of blanks
         if self._object:
             return self._inside(line, plain)
+        if not self._held and line[:1] == " " and plain[:1].isdigit():
+            return [plain]  # most rows of a table of blanks
         depth = _depth_of(plain)
         if depth > 0 and _OPENER.search(plain) is not None:
             ready = self._close(is_whole=True)
