@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -35,13 +36,18 @@ class _HeldStudy:
     Open descriptors keep the numbers of folders valid, also on file systems that give new ones to what nobody uses.
     """
 
-    def __init__(self, root: Path, opened: ExitStack) -> None:
-        self._root, self._opened = root, opened
+    def __init__(self, root: Path) -> None:
+        self.holders = 0
+        self._root, self._opened = root, ExitStack()
         self._folders: dict[Path, int] = {}
         self._hold(root)
         with suppress(FileNotFoundError):
             self._hold(root / _TRIALS)
         self._links = {*_links(root), *_links(root / _TRIALS)}
+
+    def close(self) -> None:
+        """Close what is open."""
+        self._opened.close()
 
     def require(self, path: Path) -> None:
         """Check the study and the folders on the way to a path in it, above all that of its trials."""
@@ -74,22 +80,28 @@ class _HeldStudy:
 
 
 _held: dict[Path, _HeldStudy] = {}
+_lock = threading.RLock()
+"""Trials may run in threads of one process: none closes what another one looks at."""
 
 
 @contextmanager
 def held_study(root: Path) -> Iterator[None]:
-    """Hold a study directory while this process works on it; one that it holds already stays held.
+    """Hold a study directory while this process works on it; one that it holds already stays held until all let go.
 
     Raises:
         OSError: it is not there.
     """
-    if root in _held:
+    with _lock:
+        study = _held[root] = _held.get(root) or _HeldStudy(root)
+        study.holders += 1
+    try:
         yield
-        return
-    with ExitStack() as opened:
-        _held[root] = _HeldStudy(root, opened)
-        opened.callback(_held.pop, root)
-        yield
+    finally:
+        with _lock:
+            study.holders -= 1
+            if not study.holders:
+                del _held[root]
+                study.close()
 
 
 def require_held(path: Path) -> None:
@@ -98,9 +110,10 @@ def require_held(path: Path) -> None:
     Raises:
         ReplacedFolderError: it, the study or its folder of trials is gone, or something else is in that place.
     """
-    for root, study in tuple(_held.items()):
-        if path.is_relative_to(root):
-            study.require(path)
+    with _lock:
+        for root, study in _held.items():
+            if path.is_relative_to(root):
+                study.require(path)
 
 
 def _is_link(path: Path) -> bool:

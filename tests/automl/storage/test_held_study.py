@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -144,3 +145,35 @@ def test_storage_that_fails_for_a_moment_is_no_replacement(tmp_path: Path, monke
             failing.setattr(os, "lstat", fail)
             require_held(own / "trials" / "0000")
         require_held(own / "trials" / "0000")
+
+
+def test_threads_of_one_process_hold_a_study_until_the_last_one_lets_go(tmp_path: Path) -> None:
+    own, is_over, found = study_in(tmp_path, "own"), threading.Event(), list[BaseException]()
+
+    def look() -> None:
+        try:
+            while not is_over.is_set():
+                require_held(own / "trials" / "0000")
+        except OSError as error:
+            found.append(error)
+
+    def hold() -> None:
+        for _ in range(300):
+            with held_study(own):
+                require_held(own / "trials" / "0000")
+
+    threads = [threading.Thread(target=target) for target in (look, hold, hold)]
+    for thread in threads:
+        thread.start()
+    for thread in threads[1:]:
+        thread.join()
+    is_over.set()
+    threads[0].join()
+
+    assert found == []
+    with held_study(own):
+        with held_study(own):
+            pass
+        linked(own / "trials", tmp_path)
+        with pytest.raises(ReplacedFolderError):
+            require_held(own / "trials")
