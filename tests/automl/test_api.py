@@ -116,7 +116,7 @@ def test_what_a_function_prints_and_writes_is_not_its_result(tmp_path: Path) -> 
     frame = tuned.trials_dataframe()
     assert list(frame["state"]) == ["COMPLETED", "COMPLETED"]
     assert list(frame["val_acc"]) == [0.5 + lr for lr in frame["lr"]]
-    assert [path.name for path in tuned.directory.glob("trials/*/work/best.pt")] == ["best.pt", "best.pt"]
+    assert [path.parent.name for path in tuned.directory.rglob("best.pt")] == ["work", "work"]
     assert tuned.best is not None
     assert tuned.best.checkpoint is None
 
