@@ -300,7 +300,7 @@ def _promote(root: Path, tracking_uri: str | None) -> None:
     uri = absolute_uri(tracking_uri) if tracking_uri else plan.mlflow.tracking_uri
     sync(StudyPaths(root), uri, plan.mlflow.experiment)
     folder = MlflowFolder(StudyPaths(root))
-    done, model = promote(uri, plan.model or plan.name, folder.study_id)
+    done, model = promote(uri, plan.model or plan.name, folder.own_id(uri))
     folder.save_state(uri, replace(folder.load_state(uri), model=model))
     click.echo(done)
 

@@ -73,7 +73,7 @@ def test_the_page_of_the_record_shows_its_artifacts(
         wait_until_up(server, f"{address}/health")
         page = log.read_text(encoding="utf-8").partition("comparison of toy-quick: ")[2].split()[0]
         folder = MlflowFolder(moved)
-        assert parse_qs(page.partition("?")[2])["viewStateShareKey"] == [folder.study_id]
+        assert parse_qs(page.partition("?")[2])["viewStateShareKey"] == [folder.known_id()]
         run = folder.load_state(read_plan(moved).mlflow.tracking_uri).run_ids["0000"]
         with urlopen(f"{address}/get-artifact?path=spec.yaml&run_uuid={run}", timeout=60) as file:  # noqa: S310 # our own server
             assert b"batch_size" in file.read()

@@ -2,7 +2,7 @@
 
 ```
 <study>/tracking/mlflow/
-  study_id           32 hex digits, made once, and their checksum; part of every run's own key
+  study_id           part of every run's own key, see `automl.tracking.mlflow.study_id`
   sent-<hash>.json   per tracking URI: the position in the log, the ids of its runs, the files still to send, the files
                      that could not be stored, each with its cause
   rejected.jsonl     uploads that a server refused for good, with its reason
@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import re
 import stat
 import uuid
 from contextlib import suppress
@@ -28,9 +27,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import ConfigurationError, counted
-from automl.regular_file import open_to_append, read_regular_file
+from automl.regular_file import open_to_append
 from automl.storage.documents import (
-    checksum,
     first_line,
     from_json,
     read_document,
@@ -45,9 +43,10 @@ from automl.storage.event_log import read_log
 from automl.storage.paths import StudyPaths, make_folder
 from automl.storage.plan_document import read_plan
 from automl.storage.portable import made_portable
-from automl.storage.study_directory import read_record
+from automl.storage.study_directory import read_record, write_record
 from automl.storage.study_document import study_document
 from automl.study.events import ActionEnded, Evaluated, FileAttached, ModelRegistered, StudyStarted
+from automl.tracking.mlflow.study_id import is_noted, original_of, read_study_id, write_study_id
 from automl.tracking.mlflow.uploads import STUDY_RUN, Upload
 from automl.tracking.mlflow.uri import sqlite_file, without_password
 
@@ -108,11 +107,6 @@ class UploadState:
     has_view: bool = False
 
 
-def _torn_id(file: Path, error: str) -> ConfigurationError:
-    fix = "restore it from a copy; without it, the study would be recorded a second time"
-    return torn_file(file, error, "32 hexadecimal digits and their check", fix)
-
-
 class MlflowFolder:
     """The folder of one study; it is made when something is written."""
 
@@ -121,41 +115,54 @@ class MlflowFolder:
         self.root = study.mlflow
         self.log_file = self.root / "writer.log"
         self.lock_file = self.root / "writer.lock"
-        self._id_file = self.root / "study_id"
         self._rejected_file = self.root / "rejected.jsonl"
 
-    @property
-    def study_id(self) -> str:
-        """The study's own id, made on first use.
+    def own_id(self, tracking_uri: str) -> str:
+        """Return the study's own id for what is sent to a server: made on first use, and another one for a copy.
 
         Raises:
             OSError: the folder cannot be written.
             ConfigurationError: the id cannot be read, or was changed.
         """
-        known = self.known_id()
-        if known is None:
-            known = uuid.uuid4().hex
-            make_folder(self.root, below=self.study.root)
-            write_text(self._id_file, f"{known} {checksum(known)}\n")
-        return known
+        known, original = read_study_id(self.study), original_of(self.study, tracking_uri)
+        if known is not None and original is None:
+            if not is_noted(self.study, known):
+                write_study_id(self.study, known.digits)  # it was moved, or made by a version before
+            return known.digits
+        if original is not None:
+            self._forget_servers()
+            text = "%s is a copy of %s: MLflow gets all of it under a new id, and what it has of %s stays as it is"
+            logger.warning(text, self.study.root, original, original.name)
+        digits = uuid.uuid4().hex
+        write_study_id(self.study, digits)
+        return digits
+
+    def _forget_servers(self) -> None:
+        """Note that no server has anything of this study. That comes first: with a new id alone its runs are others."""
+        for folder in (self.root, self.study.outbox):
+            for file in folder.glob("sent-*.json"):
+                make_folder(self.root, below=self.study.root)
+                write_document(self.root / file.name, self.first_state())
+        if self._rejected_file.is_file():
+            write_text(self._rejected_file, "")
+        if (record := read_record(self.study.root)) is not None:
+            write_record(self.study, replace(record, run_id=None), self.study.root.parent)
 
     def known_id(self) -> str | None:
-        """Return the study's own id; None before its first use.
+        """Return the study's id; None before its first use.
 
         Raises:
             ConfigurationError: it cannot be read, or was changed.
         """
-        for file in (self._id_file, self.study.outbox / "study_id"):
-            try:
-                known, *check = read_regular_file(file).decode(errors="replace").split() or [""]
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                raise _torn_id(file, str(error.strerror)) from error
-            if not re.fullmatch("[0-9a-f]{32}", known) or check not in ([], [checksum(known)]):
-                raise _torn_id(file, "it is not what was written")
-            return known
-        return None
+        known = read_study_id(self.study)
+        return None if known is None else known.digits
+
+    def is_copy(self, tracking_uri: str) -> bool:
+        """Tell whether what servers have is of the study of which this one is a copy."""
+        try:
+            return original_of(self.study, tracking_uri) is not None
+        except ConfigurationError:
+            return False  # `check` names it before anything is sent
 
     def check(self) -> None:
         """Read what a start of the study and `sync` will read.
@@ -181,8 +188,11 @@ class MlflowFolder:
         """Read what a server has; nothing if it never got anything, or if the file cannot be read.
 
         A position behind the end of the log means that an older log was put back: it is sent from its beginning. A
-        sqlite store that is not there has nothing; why it could not be made is known all the same.
+        sqlite store that is not there has nothing; why it could not be made is known all the same. Of a copy of a
+        study it has nothing.
         """
+        if self.is_copy(tracking_uri):
+            return self.first_state()
         file, log, store = self._state_file(tracking_uri), self.study.events_file, sqlite_file(tracking_uri)
         if store is not None and not store.is_file():
             state = self.first_state()
@@ -298,7 +308,8 @@ def record_document(root: Path) -> dict[str, Any]:
     document |= {"missing": list(folder.missing(uri)), "refused": list(folder.refused(uri))}
     state = folder.load_state(uri)
     # `record.json` was written at the end of the run, before `sync` made the study's run or made it anew.
-    return {**document, "run_id": state.run_ids.get(STUDY_RUN, document["run_id"]), "model": state.model}
+    known = None if folder.is_copy(uri) else document["run_id"]
+    return {**document, "run_id": state.run_ids.get(STUDY_RUN, known), "model": state.model}
 
 
 def _read_uploads(file: Path, position: int = 0) -> Iterator[tuple[Upload, dict[str, Any], int]]:

@@ -57,7 +57,7 @@ def comparison_url(server: str, study: StudyPaths, tracking_uri: str) -> str:
     if not runs:
         return f"{page}#/experiments/{state.experiment_id}/runs"
     if state.has_view:
-        return page + view_page(state.experiment_id, folder.study_id)
+        return page + view_page(state.experiment_id, folder.known_id() or "")
     query = urlencode({"runs": json.dumps(runs), "experiments": json.dumps([state.experiment_id])}, quote_via=quote)
     return f"{page}#/compare-runs?{query}"
 

@@ -14,7 +14,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from automl.errors import LaunchError, Problem
+from automl.errors import ConfigurationError, LaunchError, Problem
 from automl.machine import direct_loopback
 from automl.regular_file import open_to_append
 from automl.shown_command import shown_command
@@ -120,7 +120,7 @@ class MlflowTracker(Tracker):
         _finish(self._writer, 0.0)  # it has died: its pipe is closed
         try:
             self._writer = start_writer(self._folder, self._uri, self._experiment, delay_s=delay_s)
-        except OSError as error:
+        except (OSError, ConfigurationError) as error:
             logger.warning("the MLflow writer could not be started: %s", error)
 
 
@@ -133,8 +133,10 @@ def start_writer(
 
     Raises:
         OSError: the process could not be started or its log not be opened.
+        ConfigurationError: the study's id cannot be read, or is that of another study.
     """
     make_folder(folder.root, below=folder.study.root)
+    folder.own_id(tracking_uri)  # here, so that the user reads what is said about a copy
     leave_deleted_folder()
     program = [sys.executable, "-P", "-m", "automl.tracking.mlflow.writer"]
     command = [*program, str(folder.study.root), experiment, str(delay_s)]

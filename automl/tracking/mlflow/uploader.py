@@ -67,7 +67,7 @@ class Uploader:
         self._client: MlflowClient | None = None
         self._part: tuple[list[Upload], int, int] | None = None
         self._is_checked = False
-        self.study_id = folder.study_id
+        self.study_id = folder.own_id(tracking_uri)
         self.experiment_id = ""
         self.lock = threading.RLock()
         """Held where the state is changed, by the log or by the files."""

@@ -104,7 +104,7 @@ def test_the_password_of_a_tracking_uri_is_not_written_to_disk(study: StudyPaths
 
 
 def test_the_study_id_stays_the_same_after_a_restart(study: StudyPaths) -> None:
-    assert MlflowFolder(study).study_id == MlflowFolder(study).study_id
+    assert MlflowFolder(study).own_id(URI) == MlflowFolder(study).own_id(URI) == MlflowFolder(study).known_id()
 
 
 def test_a_folder_in_place_of_the_study_id_is_refused_by_name(study: StudyPaths) -> None:

@@ -61,9 +61,10 @@ def test_the_comparison_shows_the_trials_of_one_study(tmp_path: Path) -> None:
     assert unquote(url) == 'http://127.0.0.1:5000/#/compare-runs?runs=["bbb", "ccc"]&experiments=["3"]'
 
     state = UploadState(run_ids={"study": "aaa", "0000": "bbb"}, experiment_id="3", has_view=True)
+    key = folder.own_id(uri)
     folder.save_state(uri, state)
 
-    query = f"compareRunsMode=CHART&workflowType=machine_learning&viewStateShareKey={folder.study_id}"
+    query = f"compareRunsMode=CHART&workflowType=machine_learning&viewStateShareKey={key}"
     assert comparison_url(server, study, uri) == f"http://127.0.0.1:5000/#/experiments/3/runs?{query}"
 
 
