@@ -32,9 +32,10 @@ from automl.spec.model import Spec
 from automl.spec.write import write_spec
 from automl.storage.documents import only_for_user, to_json, write_document
 from automl.storage.event_log import EventLog
+from automl.storage.held_log import HeldLog
 from automl.storage.held_study import ReplacedFolderError, held_study
 from automl.storage.legacy import upgrade_log
-from automl.storage.paths import StudyPaths
+from automl.storage.paths import StudyPaths, make_folder
 from automl.storage.plan_document import read_plan
 from automl.storage.trainer_files import refusals
 from automl.study.evaluation import ActionStatus
@@ -180,11 +181,11 @@ def run_action(root: Path, action: str, launcher: Launcher, options: ActionOptio
         started_s = time.monotonic()
         try:
             ready_launch(launch)
-            job = launcher.launch(_request(paths, f"{root.name}/{key}", skill.actions[action], spec, launch, options))
+            request = _request(paths, f"{root.name}/{key}", skill.actions[action], spec, launch, options)
+            status, reason, values = _run(request, paths, launcher, options.time_limit_s)
         except LaunchError as error:
             status, reason, values = ActionStatus.FAILED, error.headline, dict[str, float]()
-        else:
-            status, reason, values = _follow(job, paths, options.time_limit_s)
+        _keep_spec(paths, skill.actions[action], spec)
         result = replace(
             result,
             status=status,
@@ -261,7 +262,29 @@ def _request(
     )
 
 
-def _follow(job: Job, paths: ActionPaths, limit_s: float | None) -> tuple[ActionStatus, str, dict[str, float]]:
+def _keep_spec(paths: ActionPaths, action: SkillAction, spec: Spec) -> None:
+    """Write the spec again where the action has removed it with its folder."""
+    file = paths.spec_file(action.config_format)
+    if not file.exists():
+        make_folder(paths.root, below=paths.root.parents[1])
+        write_spec(spec, action.config_format, file)
+
+
+def _run(
+    request: LaunchRequest, paths: ActionPaths, launcher: Launcher, limit_s: float | None
+) -> tuple[ActionStatus, str, dict[str, float]]:
+    """Run a command to its end.
+
+    Raises:
+        LaunchError: it could not be started.
+    """
+    with HeldLog(paths.log_file, paths.own_log) as log:
+        return _follow(launcher.launch(request), paths, limit_s, log)
+
+
+def _follow(
+    job: Job, paths: ActionPaths, limit_s: float | None, log: HeldLog
+) -> tuple[ActionStatus, str, dict[str, float]]:
     values: dict[str, float] = {}
     failure_line: Measurement | None = None
     deadline_s = time.monotonic() + (math.inf if limit_s is None else limit_s)
@@ -273,6 +296,8 @@ def _follow(job: Job, paths: ActionPaths, limit_s: float | None) -> tuple[Action
         exit_status = job.poll()
     finally:
         job.kill(grace_s=_GRACE_S)
+        if done := log.put_back(below=paths.root.parents[1]):
+            logger.warning("%s: it removed what automl had written in its folder: %s", paths.root.name, ", ".join(done))
     if exit_status is None:
         return ActionStatus.FAILED, f"it was ended after its limit of {limit_s:g} s", values
     if exit_status:

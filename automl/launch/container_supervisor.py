@@ -22,10 +22,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl.launch.processes import die_with_parent, has_tag
-from automl.launch.supervisor import open_log, redirect
-from automl.regular_file import followed
+from automl.launch.supervisor import redirect
+from automl.regular_file import followed, reopened
 from automl.storage.deletion import delete
-from automl.storage.trainer_files import open_made
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,6 +48,8 @@ _SIGNAL_BASE = 128
 _KILLED = _SIGNAL_BASE + int(signal.SIGKILL)
 _NOT_FOUND = 127
 _TAIL_BYTES = 4096
+_LOG = 1
+"""The log as `redirect` opened it: a trainer that removes its folder removes its name too."""
 _INIT_ERRORS = ("[FATAL tini", "ERROR (catatonit")
 """What the first processes of Docker and Podman print when they cannot start the program."""
 
@@ -117,7 +118,7 @@ class ContainerSupervisor:
         error = self._create()
         if error:
             return {"error": error, "failure": "engine"}
-        size = self._log.stat().st_size if self._log.exists() else 0
+        size = os.fstat(_LOG).st_size
         with subprocess.Popen(  # noqa: S603 # the engine's client with an argument list
             [self._request["program"], "start", "--attach", self._name],
             env=self._request["environment"],
@@ -193,7 +194,7 @@ class ContainerSupervisor:
     def _last_line(self, size: int) -> str:
         """Return the last line of the log behind its first ``size`` bytes."""
         try:
-            with open_made(self._log.parent, self._log) as stream:
+            with reopened(_LOG, self._log) as stream:
                 end = stream.seek(0, os.SEEK_END)
                 stream.seek(max(size, end - _TAIL_BYTES))
                 lines = stream.read().decode("utf-8", "replace").split("\n")
@@ -252,8 +253,8 @@ class ContainerSupervisor:
         if was_ordered or not (is_oom or lost):
             return {"exit": exit_status}
         reason = _OUT_OF_MEMORY if is_oom else lost
-        with contextlib.suppress(OSError), os.fdopen(open_log(self._log), "a", encoding="utf-8") as log:
-            log.write(f"automl: {reason}\n")
+        with contextlib.suppress(OSError):
+            os.write(_LOG, f"automl: {reason}\n".encode())
         return {"exit": exit_status, "external_end": {"reason": reason, "is_out_of_memory": is_oom}}
 
     def _remove(self) -> bool:

@@ -1,7 +1,7 @@
 """Read the lines of a file that another process is still writing.
 
 Only whole lines are returned; a half-written last line waits for its end. A file that is replaced or truncated is read
-again from its start.
+again from its start; one that is held is read on, whatever has its name.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from automl.storage.trainer_files import open_made
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from os import stat_result
     from pathlib import Path
+
+    from automl.storage.held_log import HeldLog
 
 _CHUNK_BYTES = 256 * 1024
 _LONGEST_LINE_BYTES = 8 * 1024 * 1024
@@ -36,6 +39,8 @@ class GrowingFile:
         furthest_behind_bytes: When more than this is unread, the oldest part is skipped; None reads everything.
         keeps_layout: Blank lines and indentations are kept, and a line that overwrites the one before, as those of a
             progress bar do, begins with a return.
+        held: The file itself, where it is read whatever has its name.
+        beside: The held file, where this one is read only while it has the name of that.
         begun: How often it was read from its start.
         losses: What was left out, as sentences by their kinds.
     """
@@ -44,6 +49,8 @@ class GrowingFile:
     folder: Path | None = None
     furthest_behind_bytes: int | None = None
     keeps_layout: bool = False
+    held: HeldLog | None = None
+    beside: HeldLog | None = None
     begun: int = field(default=0, init=False)
     losses: dict[str, str] = field(default_factory=dict, init=False)
     _offset: int = 0
@@ -65,11 +72,11 @@ class GrowingFile:
         A file that does not exist or cannot be read has no lines. One call reads at most 256 KiB.
         """
         try:
-            status = self.path.stat()
+            status = self._status()
             mark = (status.st_ino, status.st_size, status.st_mtime_ns)
             if mark == self._seen and self._offset == status.st_size:
                 return []
-            with open_regular(self.path) if self.folder is None else open_made(self.folder, self.path) as stream:
+            with self._open() as stream:
                 if not self._is_continued(stream, status.st_ino, status.st_size):
                     self._offset, self._fingerprint, self._unfinished, self._is_inside = 0, b"", b"", False
                     self.begun += 1
@@ -96,6 +103,16 @@ class GrowingFile:
             yield from self.read()
         last, self._unfinished = self._unfinished, b""
         yield from self._decoded([last])
+
+    def _status(self) -> stat_result:
+        if self.beside is not None and self.beside.is_named:
+            raise FileNotFoundError(self.path)
+        return self.path.stat() if self.held is None else self.held.status()
+
+    def _open(self) -> BinaryIO:
+        if self.held is not None:
+            return self.held.reader()
+        return open_regular(self.path) if self.folder is None else open_made(self.folder, self.path)
 
     def _split(self, content: bytes) -> list[bytes]:
         if not self.keeps_layout:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from automl.readers.mentions import Mention
+    from automl.storage.held_log import HeldLog
 
 _COLOURS = re.compile(r"\x1b\[[\d;]*m")
 _FAILURE = re.compile(r"\bexecution status\W+fail", re.IGNORECASE)
@@ -103,6 +104,8 @@ class LogReader:
         has_status: Returns whether a status file exists.
         has_objective: Returns whether the objective was measured, by whatever source.
         first_epoch: Number of the trainer's first epoch; None where it has to be recognised.
+        held: The log itself, open: it is read whatever has its name.
+        beside: The same, where not the log is read but a file of the trainer that has its name.
     """
 
     path: Path
@@ -111,6 +114,8 @@ class LogReader:
     has_status: Callable[[], bool]
     has_objective: Callable[[], bool]
     first_epoch: int | None = None
+    held: HeldLog | None = None
+    beside: HeldLog | None = None
     _file: GrowingFile = field(init=False)
     _epoch: NamedEpoch = field(init=False)
     _blocks: Blocks = field(init=False)
@@ -129,7 +134,12 @@ class LogReader:
 
     def __post_init__(self) -> None:
         self._file = GrowingFile(
-            self.path, self.path.parent, furthest_behind_bytes=_MOST_BYTES_BEHIND, keeps_layout=True
+            self.path,
+            self.path.parent,
+            furthest_behind_bytes=_MOST_BYTES_BEHIND,
+            keeps_layout=True,
+            held=self.held,
+            beside=self.beside,
         )
         self._epoch = NamedEpoch(self.first_epoch)
         self._blocks = Blocks(self.objective, self._notices, self._may_have_objective, self._epoch.is_free)
@@ -144,6 +154,11 @@ class LogReader:
         self._mentions = ObjectiveMentions(self.objective, self.watched, self._notices)
         self._repetitions = Repetitions(self.objective, self._notices)
         self._table = ConsoleTable(self.objective, self._mentions.names, self.watched, self._notices)
+
+    @property
+    def names_objective(self) -> bool:
+        """Whether a line has named the objective."""
+        return self._mentions.is_named
 
     def read(self) -> list[Measurement]:
         """Return what is new and counts at once."""

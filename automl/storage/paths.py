@@ -102,6 +102,7 @@ class AttemptPaths(_RunPaths):
 
     start_file = Place("attempt.json", "How the attempt starts.")
     log_file = Place("train.log", "What the trainer prints.")
+    own_log = Place("train.own.log", "What a trainer has written under the name of the log, which it had removed.")
     stop_file = Place(STOP_FILE, "Asks for the end of the attempt; its text is the reason.")
     parent_checkpoints = Place("parent", "The folder of the checkpoint of another trial that a clone begins with.")
     work = Place("work", "The folder in which a program runs: what it reads as links, what it writes itself.")
@@ -126,6 +127,11 @@ class ActionPaths(_RunPaths):
     def log_file(self) -> Path:
         """What the action prints: ``evaluate.log``."""
         return self.root / f"{self.root.name.rpartition('-')[0]}.log"
+
+    @property
+    def own_log(self) -> Path:
+        """What the action has written under the name of the log, which it had removed: ``evaluate.own.log``."""
+        return self.log_file.with_suffix(".own.log")
 
     def products(self) -> Iterator[Path]:
         """Yield what the action has made, without spec, log and status, in order of their paths."""

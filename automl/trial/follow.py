@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
 
     from automl.launch.base import Job
     from automl.study.trial import Measurement
@@ -66,16 +65,16 @@ class StallTimeout:
 
     Attributes:
         limit_s: The limit until gaps are known; None for no limit at all.
-        log: The trainer's log.
+        log_bytes: Returns the size of the trainer's log.
     """
 
     limit_s: float | None
-    log: Path
+    log_bytes: Callable[[], int]
     _active_s: float = field(default_factory=time.monotonic)
     _measured_s: float = field(default_factory=time.monotonic)
     _gaps: int = 0
     _longest_gap_s: float = 0.0
-    _log_bytes: int = 0
+    _known_bytes: int = 0
     _next_check_s: float = 0.0
 
     def reset(self) -> None:
@@ -92,9 +91,9 @@ class StallTimeout:
         now_s, limit_s = time.monotonic(), self.limit_s
         if now_s >= self._next_check_s:
             self._next_check_s = now_s + _CHECK_INTERVAL_S
-            log_bytes = self.log.stat().st_size if self.log.exists() else 0
-            if log_bytes != self._log_bytes:
-                self._log_bytes, self._active_s = log_bytes, now_s
+            log_bytes = self.log_bytes()
+            if log_bytes != self._known_bytes:
+                self._known_bytes, self._active_s = log_bytes, now_s
         if self._gaps >= _MIN_GAPS:
             limit_s = min(limit_s, max(_SHORTEST_LIMIT_S, _FACTOR * self._longest_gap_s))
         stalled_s = now_s - self._active_s

@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING
 from automl.errors import ConfigurationError, LaunchError
 from automl.spec.model import Spec
 from automl.spec.write import write_spec
+from automl.storage.documents import write_document
+from automl.storage.held_log import HeldLog
 from automl.storage.held_study import ReplacedFolderError, held_study, require_held
 from automl.storage.own_attempts import require_own_attempt
-from automl.storage.paths import make_folder
+from automl.storage.paths import StudyPaths, make_folder
 from automl.study.ends import StopKind
 from automl.study.trial import FailureKind, TrialState
 from automl.trial.attempts import earlier_measurements
@@ -91,15 +93,16 @@ def run_trial(
             holding.enter_context(held_study(task.study_directory))
             require_own_attempt(task.files, task.start.token)
             digest = _write_spec(task)
-            job = launcher.launch(launch_request(task))
+            job, log = _launch(task, launcher, holding)
         except (LaunchError, ConfigurationError, OSError) as error:
             outcome, is_own = failed(_not_started(error)), not isinstance(error, ReplacedFolderError)
         else:
-            running = _RunningTrial(task, history, job, reporter, stop_requested, started_s)
+            running = _RunningTrial(task, history, job, reporter, stop_requested, started_s, log)
             try:
                 outcome = running.watch()
             finally:
                 job.kill(grace_s=_NO_GRACE_S)
+                _put_back(task, log, reporter)
             exit_status = running.exit_status
             outcome, is_own = _unless_replaced(task, outcome)
 
@@ -119,6 +122,30 @@ def _write_spec(task: TrialTask) -> str:
     if task.command.shown is not None:
         make_working_folder(task.command.shown, task.working_folder, task.study_directory)
     return write_spec(Spec(values=task.command.spec), task.command.config_format, task.spec_file)
+
+
+def _launch(task: TrialTask, launcher: Launcher, holding: ExitStack) -> tuple[Job, HeldLog]:
+    log = holding.enter_context(HeldLog(task.files.log_file, task.files.own_log))
+    return launcher.launch(launch_request(task)), log
+
+
+def _put_back(task: TrialTask, log: HeldLog, reporter: Reporter) -> None:
+    """Write again, with a notice, what the trainer has removed of what automl wrote in its folder."""
+    try:
+        require_own_attempt(task.files, task.start.token)
+        done = log.put_back(below=task.study_directory)
+        if not task.spec_file.exists():
+            make_folder(task.directory, below=task.study_directory)
+            write_spec(Spec(values=task.command.spec), task.command.config_format, task.spec_file)
+            done.append(f"{task.spec_file.name} was written again")
+        if task.start.token and not task.files.start_file.exists():
+            write_document(task.files.start_file, task.start.document(StudyPaths(task.study_directory)))
+    except ReplacedFolderError:
+        return  # what lies there is of another study
+    except OSError as error:
+        done = [f"it could not be written again ({error})"]
+    if done:
+        reporter.notice(f"it removed what automl had written in its folder: {', '.join(done)}")
 
 
 def _not_started(error: LaunchError | ConfigurationError | OSError) -> Failure:
@@ -159,6 +186,7 @@ class _RunningTrial:
     reporter: Reporter
     stop_requested: Callable[[], StopCause | None]
     started_s: float
+    log: HeldLog
     exit_status: int | None = None
     _outcome: TrialOutcome | None = None
     _stall: StallTimeout = field(init=False)
@@ -167,8 +195,8 @@ class _RunningTrial:
 
     def __post_init__(self) -> None:
         task = self.task
-        self._stall = StallTimeout(limit_s=task.limits.stall_s, log=task.files.log_file)
-        sources = sources_of(task.files, task.watch, has_objective=lambda: bool(self.history.curve))
+        self._stall = StallTimeout(limit_s=task.limits.stall_s, log_bytes=lambda: self.log.status().st_size)
+        sources = sources_of(task.files, task.watch, has_objective=lambda: bool(self.history.curve), held=self.log)
         named, first = NamedEpochs(), task.start.first_epoch
         self._sources = [CountedReports(source, self.history.objective, first, named) for source in sources]
 
@@ -181,6 +209,7 @@ class _RunningTrial:
             self._end(self._outcome)
             return self._outcome
         self.exit_status = self.job.poll()
+        _put_back(self.task, self.log, self.reporter)
         tail = read_tail(self.task.files.log_file)
         outcome = outcome_of(self.history, self.exit_status or 0, tail, external_end=self.job.external_end)
         is_unexplained = outcome.failure is FailureKind.TRAINER and is_full(self.task.directory)

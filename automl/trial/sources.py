@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from automl.plugins import load_plugin
@@ -18,14 +19,24 @@ from automl.storage.paths import TENSORBOARD
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from automl.storage.held_log import HeldLog
     from automl.storage.paths import AttemptPaths
     from automl.study.trial import Measurement
     from automl.trial.follow import Source
     from automl.trial.task import TrialWatch
 
 
-def sources_of(files: AttemptPaths, watch: TrialWatch, *, has_objective: Callable[[], bool]) -> list[Source]:
-    """Return the sources of an attempt, the most trusted first; ``has_objective`` returns whether one reported it."""
+def sources_of(
+    files: AttemptPaths, watch: TrialWatch, *, has_objective: Callable[[], bool], held: HeldLog | None = None
+) -> list[Source]:
+    """Return the sources of an attempt, the most trusted first; the logs are the last ones.
+
+    Args:
+        files: Of the attempt.
+        watch: What is looked for.
+        has_objective: Returns whether a source has reported the objective.
+        held: The log of an attempt that runs.
+    """
     first_epoch = watch.first_epoch or 0
     status = StatusReader(files.root, first_epoch, is_own=watch.is_function)
     formats = [load_plugin(plugin, MetricFormat)() for plugin in watch.readers]  # type: ignore[type-abstract]  # a plug-in's class is concrete
@@ -55,19 +66,28 @@ def sources_of(files: AttemptPaths, watch: TrialWatch, *, has_objective: Callabl
         max_epochs=watch.max_epochs,
         pattern=named if is_tensorboard else None,
     )
-    log = LogReader(
-        files.log_file,
-        watch.objective.metric,
+    reader = partial(
+        LogReader,
+        objective=watch.objective.metric,
         # In a log, "loss" may be any loss.
-        tuple(name for name in watch.watched if name.startswith("train")),
-        has_status=lambda: (
-            status.has_files or known.has_files or events.has_files or any(file.has_files for file in named_files)
-        ),
+        watched=tuple(name for name in watch.watched if name.startswith("train")),
         has_objective=has_objective,
         first_epoch=watch.first_epoch,
     )
+
+    def has_status() -> bool:
+        is_there = status.has_files or known.has_files or events.has_files
+        return is_there or any(file.has_files for file in named_files)
+
+    log = reader(files.log_file, has_status=has_status, held=held)
+    # A trainer that has removed the log may write another one in its place, and print the same or nothing.
+    own_log = reader(
+        files.own_log if held is None else files.log_file,
+        has_status=lambda: log.names_objective or has_status(),
+        beside=held,
+    )
     found: list[Source] = [known] if named is None else []
-    return [status, *named_files, *plugged, *found, *([] if named_files else [events]), log]
+    return [status, *named_files, *plugged, *found, *([] if named_files else [events]), log, own_log]
 
 
 def recorded_measurements(files: AttemptPaths, watch: TrialWatch) -> Iterator[Measurement]:
@@ -78,7 +98,9 @@ def recorded_measurements(files: AttemptPaths, watch: TrialWatch) -> Iterator[Me
     """
     has_objective = False
     sources = sources_of(files, watch, has_objective=lambda: has_objective)
-    for source in sources if watch.first_epoch is not None or watch.is_function else sources[:-1]:
+    if watch.first_epoch is None:
+        sources = [source for source in sources if not isinstance(source, LogReader)]
+    for source in sources:
         for measurement in source.finish():
             reported = {**measurement.values, **measurement.nonfinite}
             has_objective = has_objective or find_name(reported, watch.objective.metric) is not None

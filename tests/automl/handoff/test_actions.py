@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,10 +20,12 @@ from automl.study.evaluation import ActionStatus
 from automl.study.launch_plan import LauncherKind, LaunchPlan
 from tests.automl.handoff.depth_study import CHECKPOINTS, write_depth_study
 from tests.automl.launch.fake_engine import install_engine
-from tests.scripted_launcher import Script, ScriptedLauncher, ScriptedWrite
+from tests.scripted_launcher import Script, ScriptedJob, ScriptedLauncher, ScriptedWrite
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from automl.launch.base import LaunchRequest
 
 KPI = json.dumps({"status": "RUNNING", "message": "Test metrics generated.", "kpi": {"val/d1": 0.5}}) + "\n"
 MEASURES = Script(writes=(ScriptedWrite(text=KPI, file="evaluate/status.json"),))
@@ -52,6 +55,34 @@ def test_the_result_is_written_beside_what_the_action_wrote(tmp_path: Path) -> N
     assert result.status is ActionStatus.DONE
     assert result.files == ("actions/export-1/depth_net_mono.onnx",)
     assert read_document(root / "actions/export-1/result.json", ActionResult) == result
+
+
+class RemovingLauncher(ScriptedLauncher):
+    """An action that removes its folder and makes it again, then prints."""
+
+    def launch(self, request: LaunchRequest) -> ScriptedJob:
+        with request.log.open("a", encoding="utf-8") as log:
+            shutil.rmtree(request.directory)
+            request.directory.mkdir()
+            log.write("RuntimeError: CUDA out of memory\n")
+        return super().launch(request)
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_an_action_that_removes_its_folder_is_read_and_its_files_are_put_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, status: int
+) -> None:
+    root = write_depth_study(tmp_path / "demo").root
+    script = dataclasses.replace(MEASURES, exit_status=status)
+
+    result = run_action(root, "evaluate", RemovingLauncher(lambda _: script))
+
+    folder = root / "actions/evaluate-1"
+    assert result.values == {"val/d1": 0.5}
+    assert ("out of memory" in result.reason) == (status == 1)
+    assert (folder / "evaluate.log").read_text(encoding="utf-8") == "RuntimeError: CUDA out of memory\n"
+    assert yaml.safe_load((folder / "spec.yaml").read_text(encoding="utf-8"))["evaluate"]
+    assert "evaluate-1: it removed what automl had written in its folder: evaluate.log was put back" in caplog.text
 
 
 def test_every_run_of_an_action_has_its_own_directory(tmp_path: Path) -> None:

@@ -111,6 +111,22 @@ def test_an_engine_that_is_gone_is_a_loss(tmp_path: Path, monkeypatch: pytest.Mo
     assert "the engine is gone: Cannot connect" in (tmp_path / "log").read_text(encoding="utf-8")
 
 
+def test_why_a_container_ended_is_in_its_log_also_where_that_was_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = f"if [ -e {tmp_path}/gone ]; then echo 'Cannot connect to the Docker daemon' >&2; exit 1; fi"
+    rest = f"start) while [ ! -e {tmp_path}/gone ]; do sleep 0.02; done;; inspect) {gone}; echo '{RUNNING}';;"
+    job = launch(tmp_path, monkeypatch, rest)
+
+    with (tmp_path / "log").open(encoding="utf-8") as log:
+        (tmp_path / "log").unlink()
+        (tmp_path / "gone").touch()
+        assert wait_for(job) == -9
+        assert "the engine is gone: Cannot connect" in log.read()
+
+    assert not (tmp_path / "log").exists()
+
+
 def test_a_container_that_never_starts_goes_with_its_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     waiting = NEVER.replace("no such device: GPU-1", "")
     rest = f"start) sleep 60;; inspect) echo '{waiting}'; touch {tmp_path}/asked;;"

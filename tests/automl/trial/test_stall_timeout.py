@@ -29,7 +29,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def limit(log: Path, clock: Clock, limit_s: float | None) -> StallTimeout:
-    return StallTimeout(limit_s=limit_s, log=log, _active_s=clock.now_s, _measured_s=clock.now_s)
+    def log_bytes() -> int:
+        return log.stat().st_size if log.exists() else 0
+
+    return StallTimeout(limit_s=limit_s, log_bytes=log_bytes, _active_s=clock.now_s, _measured_s=clock.now_s)
 
 
 def test_without_a_limit_no_stall_is_too_long(tmp_path: Path, clock: Clock) -> None:
