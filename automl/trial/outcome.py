@@ -87,6 +87,12 @@ def _missing(history: TrialHistory, log_tail: Sequence[str]) -> str:
             f"the function has neither returned a number nor reported {history.objective} with automl.report; what it "
             "prints, and what its libraries write, is not read"
         )
+    if (unsigned := _without_sign(history.objective, log_tail)) is not None:
+        shown, number = unsigned
+        return (
+            f"the trainer never reported {history.objective}: its log has {shown!r}, without a sign between name and"
+            f" number; let it print '{history.objective}: {number}' or '{history.objective}={number}'"
+        )
     # Of a log the objective alone is read.
     names = history.names or dict.fromkeys(name for line in log_tail for name in _NAMED_NUMBER.findall(line))
     if not names:
@@ -95,3 +101,12 @@ def _missing(history: TrialHistory, log_tail: Sequence[str]) -> str:
     hint = f"; did you mean {near}?" if near is not None else ""
     said = "it reported" if history.names else "the end of its log has"
     return f"the trainer never reported {history.objective}; {said} {', '.join(sorted(names)[:_SHOWN_NAMES])}{hint}"
+
+
+def _without_sign(objective: str, log_tail: Sequence[str]) -> tuple[str, str] | None:
+    """Return the last mention of the objective with a number behind blanks alone, and the number; None without one."""
+    name = r"[\s_/-]".join(map(re.escape, re.split(r"[_/]", objective)))
+    number = r"[-+]?(?:\d++(?:\.\d*+)?+|\.\d++)(?:e[-+]?\d++)?+%?+"
+    pattern = re.compile(rf"(?<![\w/.-]){name}\s+({number})(?![\w/])", re.IGNORECASE)
+    found = [match for line in log_tail for match in pattern.finditer(line)]
+    return (found[-1][0], found[-1][1]) if found else None

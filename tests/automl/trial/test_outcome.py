@@ -85,3 +85,27 @@ def test_the_end_of_a_function_without_a_metric_says_that_what_it_prints_is_not_
     reason = outcome_of(trial, 0, ("val/d1=0.5",)).reason
 
     assert reason.startswith("the function has neither returned a number nor reported val/d1 with automl.report")
+
+
+@pytest.mark.parametrize(
+    ("line", "shown", "number"),
+    [
+        ("epoch 3 val/d1 0.5337", "val/d1 0.5337", "0.5337"),
+        ("epoch 3 loss 0.2 val_d1 53.3% lr 1e-4", "val_d1 53.3%", "53.3%"),
+        ("Val d1   1.2e-3", "Val d1   1.2e-3", "1.2e-3"),
+    ],
+)
+def test_a_metric_without_a_sign_before_its_number_is_shown_with_what_to_print(
+    line: str, shown: str, number: str
+) -> None:
+    reason = outcome_of(course(), 0, ("epoch 1", line)).reason
+
+    assert reason == (
+        f"the trainer never reported val/d1: its log has '{shown}', without a sign between name and number; let it"
+        f" print 'val/d1: {number}' or 'val/d1={number}'"
+    )
+
+
+@pytest.mark.parametrize("line", ["my_val/d1 0.5", "val/d1 0.5abc", "val/d1 improved", "val/d10 0.5"])
+def test_what_only_looks_like_the_metric_is_not_shown(line: str) -> None:
+    assert "without a sign" not in outcome_of(course(), 0, (line,)).reason
