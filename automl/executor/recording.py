@@ -66,10 +66,10 @@ def recorded(root: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if isinstance(error, ReplacedFolderError):
+        if isinstance(error, ReplacedFolderError) and root.is_dir():
             raise LaunchError(f"{error}, then continue with: {shown_command('resume', root)}") from error
-        events_file = StudyPaths(root).events_file
-        if isinstance(error, FileNotFoundError) and (error.filename == str(events_file) or not root.is_dir()):
+        is_gone = isinstance(error, FileNotFoundError | ReplacedFolderError) and not root.is_dir()
+        if is_gone or (isinstance(error, FileNotFoundError) and error.filename == str(StudyPaths(root).events_file)):
             gone = f"the study directory {root} was moved or deleted while the study ran"
             raise LaunchError(f"{gone}; if it lies elsewhere now, continue with: automl resume THERE") from error
         cause = os.strerror(error.errno) if error.errno else str(error)

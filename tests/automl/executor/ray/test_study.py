@@ -283,9 +283,12 @@ def test_ray_starts_and_the_study_is_opened_at_the_same_time_once_the_trainer_is
     assert began == [0]
 
 
+@pytest.mark.parametrize("is_held", [True, False])
 def test_a_study_that_is_moved_while_it_runs_ends_with_one_sentence_and_is_not_made_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_held: bool
 ) -> None:
+    (tmp_path / "study").mkdir()
+
     def run(_: object, loop: StudyLoop, *__: object) -> None:
         task = loop.next_task()
         assert task is not None
@@ -295,7 +298,9 @@ def test_a_study_that_is_moved_while_it_runs_ends_with_one_sentence_and_is_not_m
     monkeypatch.setattr(ray_study, "ray_session", lambda *_: contextlib.nullcontext(tmp_path))
     monkeypatch.setattr(ray_study, "_run", run)
 
-    with pytest.raises(LaunchError, match=r"study was moved or deleted while the study ran; if it lies elsewhere now"):
+    sentence = r"study was moved or deleted while the study ran; if it lies elsewhere now"
+    holding = held_study(tmp_path / "study") if is_held else contextlib.nullcontext()
+    with holding, pytest.raises(LaunchError, match=sentence):
         execute_study(
             toy_plan(tmp_path / "skill", trials=1),
             toy_location(tmp_path),
