@@ -281,4 +281,5 @@ def test_a_folder_that_is_moved_during_a_run_ends_it_and_is_not_made_again(tmp_p
     assert process.returncode == 4, output
     assert f"the study directory {root / 'study'} was moved or deleted while the study ran" in output
     assert not (root / "study").exists()
-    assert read_results(StudyPaths(elsewhere))[0].state is TrialState.COMPLETED
+    # With two slots, one of the first two trials has ended before the third one reports.
+    assert TrialState.COMPLETED in {result.state for result in read_results(StudyPaths(elsewhere))[:2]}
