@@ -136,6 +136,8 @@ def name_pattern(pattern: str) -> str:
     """Return the regular expression of a pattern of checkpoints: ``epoch={epoch}-*.ckpt``."""
     expression, end, seen = "", 0, set[str]()
     text = pattern.strip("/").removeprefix("./")
+    while text.startswith("*/"):  # any folder, the trial's own too
+        text = text[2:]
     for match in _TOKEN.finditer(text):
         expression += re.escape(text[end : match.start()])
         name = match[1]

@@ -206,6 +206,7 @@ def test_patterns_of_checkpoints_become_names() -> None:
     assert match is not None
     assert match.groupdict() == {"epoch": "12", "step": "300"}
     assert re.fullmatch(name_pattern("m{epoch}.pt"), "m1xpt") is None
+    assert re.fullmatch(name_pattern("*/ckpt_{epoch}.pt"), "ckpt_3.pt") is not None
     assert program_skill(
         {"command": "train", "folder": "/x", "checkpoint": "best*.pt"}
     ).architecture.checkpoints.best_names
