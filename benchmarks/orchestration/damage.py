@@ -5,7 +5,8 @@
 Each case copies a study of the toy skill, damages one of its files (every kind of file as often as any other) and reads
 the copy by everything that reads a study: the document of `status`, the inventory of `clean`, the best checkpoint, what
 `sync` would send, and a resume up to where it would start something. A refusal must name the file, and nothing may have
-been written then; without a refusal each reader must find what it finds in the undamaged study.
+been written then; without a refusal each reader must find what it finds in the undamaged study, but for a notice that
+names the file.
 """
 
 from __future__ import annotations
@@ -153,11 +154,22 @@ def attack(study: Path, file: Path, kind: str, source: random.Random) -> str:
             except Exception as error:  # noqa: BLE001 # a traceback is what is looked for
                 return f"{name}: {type(error).__name__}: {error}"
             else:
-                if found != (expected := _expected(study, name)) and not (name == "clean" and found == []):
+                expected = _expected(study, name)
+                is_said = _is_said(found, expected, victim)
+                is_refused |= is_said
+                if found != expected and not is_said and not (name == "clean" and found == []):
                     return f"{name} finds {str(found)[:_SHOWN]} instead of {str(expected)[:_SHOWN]}"
         if {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} != before:
             return "something was written"
         return "refused" if is_refused else "harmless"
+
+
+def _is_said(found: Any, expected: Any, victim: Path) -> bool:  # noqa: ANN401 # what a reader returns
+    """Tell whether a reader finds what is expected, but for a notice that names the damaged file."""
+    if not (isinstance(found, dict) and isinstance(expected, dict) and found != expected):
+        return False
+    is_named = any(victim.name in str(notice) for notice in found.get("notices", ()))
+    return is_named and {**found, "notices": None} == {**expected, "notices": None}
 
 
 def files_by_kind(study: Path) -> dict[str, list[Path]]:
