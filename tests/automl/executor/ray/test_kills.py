@@ -217,9 +217,10 @@ def test_a_killed_node_process_ends_trials_at_once_and_the_study_with_an_error(t
 
 def descendants_named(pid: int, text: str) -> list[int]:
     """Return the processes below one whose command line begins with, or whose program is, the text."""
-    lines = {
-        process.pid: Path(f"/proc/{process.pid}/cmdline").read_bytes().split(b"\0")[0] for process in descendants(pid)
-    }
+    lines = dict[int, bytes]()
+    for process in descendants(pid):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+            lines[process.pid] = Path(f"/proc/{process.pid}/cmdline").read_bytes().split(b"\0")[0]
     return [found for found, line in lines.items() if text.encode() in line]
 
 
