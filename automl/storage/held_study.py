@@ -13,6 +13,8 @@ import threading
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from automl.regular_file import printable
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -134,5 +136,5 @@ def _replaced(folder: Path) -> ReplacedFolderError:
         found = f"is a link to {folder.readlink()} now" if is_link else "is another folder now" * folder.exists()
     except OSError:
         found = ""
-    found = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in found)
+    found = printable(found)
     return ReplacedFolderError(errno.ESTALE, found or "was moved or deleted", str(folder))

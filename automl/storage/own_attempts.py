@@ -39,26 +39,26 @@ def require_own_attempt(attempt: AttemptPaths, token: str) -> None:
         raise ReplacedFolderError(errno.ESTALE, text, str(attempt.root))
 
 
-def foreign_attempt(paths: StudyPaths, starts: Mapping[int, list[dict[str, Any]]]) -> ConfigurationError | None:
-    """Return what is wrong with a link in a study that leads to the folder of another attempt than the log names.
+def require_own_links(paths: StudyPaths, starts: Mapping[int, list[dict[str, Any]]]) -> None:
+    """Check that links in place of the folders of attempts lead to those that the log names.
 
     Args:
         paths: Of the study.
         starts: Number of a trial -> the starts of its attempts, as in the log.
+
+    Raises:
+        ConfigurationError: one leads to the folder of another attempt, or to none.
     """
+    known = {paths.attempt(n, start["attempt"]): start.get(_TOKEN, "") for n, each in starts.items() for start in each}
     if paths.trials.is_symlink():
-        known = {paths.attempt(n, start["attempt"]): start for n, each in starts.items() for start in each}
-        step = max(1, len(known) // _MOST_READ)
-        for attempt, start in [*known.items()][::step]:
-            if (found := _token(attempt)) is not None and found != start.get(_TOKEN, ""):
-                return _error(paths.trials, "the folders of another study's trials")
+        for attempt in [*known][:: max(1, len(known) // _MOST_READ)]:
+            if (found := _token(attempt)) is not None and found != known[attempt]:
+                raise _error(paths.trials, "the folders of another study's trials")
     for link in linked_attempts(paths):
         number, _, attempt_number = link.name.partition(".")
         attempt = paths.attempt(int(number), int(attempt_number or 1))
-        known_start = next((s for s in starts.get(int(number), ()) if s["attempt"] == int(attempt_number or 1)), None)
-        if known_start is None or _token(attempt) != known_start.get(_TOKEN, ""):
-            return _error(link, "the folder of no attempt that the log names")
-    return None
+        if attempt not in known or _token(attempt) != known[attempt]:
+            raise _error(link, "the folder of no attempt that the log names")
 
 
 def linked_attempts(paths: StudyPaths) -> Iterator[Path]:

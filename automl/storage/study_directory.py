@@ -13,7 +13,7 @@ from automl.regular_file import followed
 from automl.storage.documents import from_json, read_document, to_json, without_check, write_document
 from automl.storage.event_log import damaged_log, named_damage, read_settled
 from automl.storage.legacy import is_legacy, upgraded
-from automl.storage.own_attempts import foreign_attempt, linked_attempts
+from automl.storage.own_attempts import linked_attempts, require_own_links
 from automl.storage.paths import StudyPaths, make_folder
 from automl.storage.plan_document import read_plan
 from automl.storage.portable import made_portable, record_of_moved
@@ -87,9 +87,8 @@ def read_state(paths: StudyPaths, *, with_starts: bool = True) -> StudyState:
     """
     has_links = paths.trials.is_symlink() or any(linked_attempts(paths))
     state = _folded(paths, with_starts=with_starts or has_links)
-    starts = {trial.number: trial.starts for trial in state.trials}
-    if has_links and (error := foreign_attempt(paths, starts)) is not None:
-        raise error
+    if has_links:
+        require_own_links(paths, {trial.number: trial.starts for trial in state.trials})
     if state == StudyState() and paths.result_files():
         raise damaged_log(paths.events_file, "no line, and trials have ended")
     if without_line := [number for number in _numbers(paths) - {*state.ended} if _is_final(paths.result_file(number))]:

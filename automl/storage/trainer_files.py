@@ -16,7 +16,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from automl.regular_file import followed, kind_of, open_regular, reopened
+from automl.regular_file import followed, kind_of, open_regular, printable, reopened
 from automl.storage.held_study import require_held
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ def _holes(opened: int) -> int:
 
 def _refusal(folder: Path, file: Path, problem: str) -> RefusedFileError:
     shown = str(file.relative_to(folder.parent) if file.is_relative_to(folder.parent) else file)
-    name = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in shown)
+    name = printable(shown)
     text = f"{name} was not read: it {problem}"
     if len(_refused) < _MOST_REMEMBERED:
         _refused[file] = text
