@@ -264,8 +264,8 @@ def test_what_is_no_file_of_the_trial_is_named_and_holds_nothing_up(tmp_path: Pa
     expected = [] if is_link_of_checkpoint else [f"0000/{name} was not read: it is {found}"]
     if name == "train.log":
         own = "train.log was put back, its own file of that name is train.own.log"
-        expected.insert(0, f"it removed what automl had written in its folder: {own}")
-    assert [m.notice for m in seen if m.notice] == expected
+        expected.append(f"it removed what automl had written in its folder: {own}")
+    assert sorted(m.notice for m in seen if m.notice) == sorted(expected)  # which comes first depends on the last poll
     assert all(value < 1.0 for m in seen for value in m.values.values())
     assert result.log_tail == () if failing else result.state is TrialState.COMPLETED
 
