@@ -22,7 +22,7 @@ def results(tmp_path_factory: TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def tuned(results: Path) -> Done:
-    return automl("run", "--trials", "3", "--set", "train.num_epochs=3", "--json", results=results)
+    return automl("run", "--trials", "2", "--set", "train.num_epochs=3", "--json", results=results)
 
 
 def test_the_demo_trains_and_beats_a_constant_prediction(tuned: Done) -> None:
@@ -30,7 +30,7 @@ def test_the_demo_trains_and_beats_a_constant_prediction(tuned: Done) -> None:
     best = tuned.document["best"]
 
     assert best["values"]["val/d1"] > best["values"]["val/d1_constant"] + 0.1
-    assert [trial["state"] for trial in tuned.document["trials"]] == ["COMPLETED"] * 3
+    assert [trial["state"] for trial in tuned.document["trials"]] == ["COMPLETED"] * 2
 
 
 def test_the_best_checkpoint_is_that_of_the_best_epoch(tuned: Done) -> None:

@@ -137,6 +137,7 @@ def test_what_belongs_to_a_program_is_refused_of_a_function(tmp_path: Path, key:
         automl.tune(lambda x=0.5: x, {"x": (0.0, 1.0)}, OBJECTIVE, results=tmp_path, **foreign)
 
 
+@pytest.mark.slow
 def test_a_function_is_tuned_over_a_tuple(tmp_path: Path) -> None:
     def loss(x: float = 0.5) -> float:
         return x

@@ -158,7 +158,7 @@ def test_every_prefix_of_a_log_is_continued_as_the_run_went_on(
     assert len({kind for kind, *_ in whole}) >= 3
     assert ("grown" in {kind for kind, *_ in whole}) is is_elastic
 
-    for count in range(1, len(lines), 1 if scheduler == "asha" else 6 if is_elastic else 3):
+    for count in range(1, len(lines), 2 if scheduler == "asha" else 6 if is_elastic else 3):
         root = tmp_path / f"cut {count}"
         shutil.copytree(tmp_path / "whole/study", root / "study", ignore=shutil.ignore_patterns("events.jsonl"))
         (root / "study/events.jsonl").write_bytes(b"".join(lines[:count]))

@@ -169,6 +169,7 @@ def everything(client: MlflowClient) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("default")  # MLflow's own imports warn
 def test_a_study_of_the_version_before_goes_on_in_its_runs_and_doubles_nothing(before: StudyPaths) -> None:
     from mlflow import MlflowClient  # noqa: PLC0415 # heavy
