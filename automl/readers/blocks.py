@@ -49,7 +49,6 @@ class Blocks:
     """Gives the lines of a log so that each record is one line, or begins with its epoch.
 
     Attributes:
-        objective: Name of the metric.
         notices: Where to say that a record was not read.
         has_objective: Whether a line has it.
         is_free: Whether the epoch that was named last has its value already, or none was named.
@@ -57,7 +56,6 @@ class Blocks:
         moved: The last line with an epoch that is given before others.
     """
 
-    objective: str
     notices: Notices
     has_objective: Callable[[str], bool]
     is_free: Callable[[], bool]
@@ -126,8 +124,8 @@ class Blocks:
         if len(kept) < len(lines):
             self.notices.say(
                 "object",
-                f"{self.objective} was not read from an object on several lines of the log that has no end, or more "
-                f"than {_MOST_LINES} lines or {_MOST_LETTERS} letters; print it on one line",
+                f"{self.notices.objective} was not read from an object on several lines of the log that has no end, or "
+                f"more than {_MOST_LINES} lines or {_MOST_LETTERS} letters; print it on one line",
             )
         return kept
 
@@ -147,10 +145,8 @@ class Blocks:
             # Of an object with an epoch of its own, those inside are of earlier ones.
             return [outer] if own else [each for part in inner for each in self.objects(part, level + 1)]
         if self.has_objective(text):
-            self.notices.say(
-                "epochs",
-                f"{self.objective} was not read from an object in the log with several numbers of an epoch; print one",
-            )
+            where = "an object in the log with several numbers of an epoch"
+            self.notices.say("epochs", f"{self.notices.objective} was not read from {where}; print one")
         return []
 
     def _outside(self, line: str, plain: str) -> list[str]:

@@ -56,7 +56,6 @@ class ConsoleTable:
     """The table that a log shows now.
 
     Attributes:
-        objective: Name of the metric.
         names: Under which it may stand.
         watched: What else is read.
         notices: Where to say that a table was not read.
@@ -64,7 +63,6 @@ class ConsoleTable:
         is_begun: There is a table whose rows may come.
     """
 
-    objective: str
     names: tuple[str, ...]
     watched: tuple[str, ...]
     notices: Notices
@@ -92,7 +90,7 @@ class ConsoleTable:
     _is_anew: bool = False
 
     def __post_init__(self) -> None:
-        words = [word for word in re.split(r"[\s/_()\[\]]+", self.objective.lower()) if word]
+        words = [word for word in re.split(r"[\s/_()\[\]]+", self.notices.objective.lower()) if word]
         self.word = next((word for word in words if split_of(word) is Split.UNNAMED), words[0] if words else "")
         self._is_plain = re.compile(rf"{re.escape(self.word)}[^\s=:|]{{0,40}}[\"']?\s{{0,9}}(?:=|:(?!\s+\d{{1,3}}%))")
 
@@ -123,8 +121,8 @@ class ConsoleTable:
         if self._is_seen and not self._is_read and not has_objective:
             self.notices.say(
                 "table",
-                f"{self.objective} is the name of a column in a table of the log, of which no row was read: print "
-                f"{self.objective}: 0.5 on a line",
+                f"{self.notices.objective} is the name of a column in a table of the log, of which no row was read: "
+                f"print {self.notices.objective}: 0.5 on a line",
             )
 
     def _begun(self, line: str, *, is_stamped: bool) -> str | None:

@@ -19,13 +19,11 @@ class EpochsOfSteps:
     """The epochs of the steps of one objective, as the first two of them say it.
 
     Attributes:
-        objective: Name of the metric.
         notices: Where to say that steps may be either.
         first_epoch: Number of the trainer's first epoch; None where the study does not say.
         max_epochs: Epochs of a full run, where known.
     """
 
-    objective: str
     notices: Notices
     first_epoch: int | None = None
     max_epochs: int | None = None
@@ -73,8 +71,8 @@ class EpochsOfSteps:
         where = ", ".join(map(str, shown)) + more
         epochs = ", ".join(str(self.of(step)) for step in shown) + more
         text = (
-            f"{self.objective} stands at steps {where} of the event files, which counted as epochs {epochs}, counted "
-            "from 0; write a tag epoch with the number of the epoch beside it"
+            f"{self.notices.objective} stands at steps {where} of the event files, which counted as epochs {epochs}, "
+            "counted from 0; write a tag epoch with the number of the epoch beside it"
         )
         is_beyond = self.max_epochs is not None and max(self._steps) > self.max_epochs
         if stride == 1 and is_beyond:

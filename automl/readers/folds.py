@@ -6,9 +6,10 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from automl.readers.log_report import Choice
+
 if TYPE_CHECKING:
     from automl.readers.log_report import Report
-    from automl.readers.notices import Notices
 
 _FOLD = re.compile(r"\bfold\b[\s:=#\[(]{0,3}(\d{1,3})(?:\s?(?:/|of)\s?(\d{1,3}))?", re.IGNORECASE)
 _MEAN = re.compile(r"\b(?:mean|average|avg|overall|across|cv)\b", re.IGNORECASE)
@@ -16,20 +17,16 @@ _MOST_HELD = 10_000
 
 
 @dataclass(slots=True)
-class Folds:
+class Folds(Choice):
     """Holds the reports of folds until their mean is known.
 
     Reports of a fold with epochs count at once where the log does not say that there are several: one training may be
     one fold. Those of further folds are left out.
 
     Attributes:
-        objective: Name of the metric.
-        notices: Where to say what was left out.
         is_back: The log has named an earlier epoch since the last report.
     """
 
-    objective: str
-    notices: Notices
     is_back: bool = False
     _fold: int | None = None
     _first: int | None = None
@@ -57,8 +54,8 @@ class Folds:
             return [report]
         self.notices.say(
             "folds",
-            f"the log has several folds, and {self.objective} of fold {self._first} alone counts; print the mean under "
-            "a name of its own, and name that as the metric",
+            f"the log has several folds, and {self.notices.objective} of fold {self._first} alone counts; print the "
+            "mean under a name of its own, and name that as the metric",
         )
         return []
 
@@ -73,8 +70,8 @@ class Folds:
             return [last._replace(epoch=None)]
         self.notices.say(
             "folds",
-            f"{self.objective} was not read: the log has {len(folds)} folds, and no mean after them; print one, such "
-            f"as mean {self.objective}: 0.5",
+            f"{self.notices.objective} was not read: the log has {len(folds)} folds, and no mean after them; print "
+            f"one, such as mean {self.notices.objective}: 0.5",
         )
         return []
 
@@ -86,7 +83,7 @@ class Folds:
         if report.epoch < self._latest or is_again:
             self.notices.say(
                 "restart",
-                f"the epochs of the log begin again, and the last {self.objective} of each epoch counts; print one "
-                "training alone",
+                f"the epochs of the log begin again, and the last {self.notices.objective} of each epoch counts; print "
+                "one training alone",
             )
         self._latest = max(self._latest, report.epoch)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from automl import clock
 from automl.readers import blocks
@@ -20,10 +20,8 @@ from automl.readers.blocks import Blocks
 from automl.readers.console_table import BEGINS, ConsoleTable
 from automl.readers.folds import Folds
 from automl.readers.growing_file import GrowingFile
-from automl.readers.log_report import Report
-from automl.readers.mentions import (
-    metrics_in,
-)
+from automl.readers.log_report import Choice, Report
+from automl.readers.mentions import metrics_in
 from automl.readers.named_epochs import NamedEpoch
 from automl.readers.names import find_name
 from automl.readers.notices import Notices
@@ -32,12 +30,12 @@ from automl.readers.progress import Progress, is_bar, read_meter
 from automl.readers.repetitions import Repetitions
 from automl.readers.settings import Settings
 from automl.readers.split_choice import SplitChoice
-from automl.readers.splits import LONGEST_HEADING, Split, has_split, heading_of
+from automl.readers.splits import LONGEST_HEADING, Split, has_split, heading_of, is_above_remark, is_remark
 from automl.readers.wordings import Wordings
 from automl.study.trial import Measurement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from automl.readers.mentions import Mention
@@ -45,48 +43,12 @@ if TYPE_CHECKING:
 
 _COLOURS = re.compile(r"\x1b\[[\d;]*m")
 _FAILURE = re.compile(r"\bexecution status\W+fail", re.IGNORECASE)
-_REMARK = re.compile(
-    r"(?<!new )\bbest\b(?!\.\w)|\b(?:final(?:ly)?|finished|loaded|loading|restored|restoring|early stopping|summary"
-    r"|overall|ema|swa|class\W?\d{1,5}|namespace|config|args|settings)\b"
-)
-"""Before a value on a line that names no epoch: it is that of another one, of all, of a part or of averaged weights."""
-_OF_REMARKS = (
-    "best",
-    "fin",
-    "load",
-    "restored",
-    "restoring",
-    "stopping",
-    "summary",
-    "overall",
-    "ema",
-    "swa",
-    "class",
-    "namespace",
-    "config",
-    "args",
-    "settings",
-)
-_BEST_BELOW = re.compile(r"\bbest\b[^:]*:$", re.IGNORECASE)
-"""The end of a line that says it of the next one, as LightGBM's: ``Early stopping, best iteration is:``."""
 _DIGIT = re.compile(r"\d")
 _MOST_BYTES_BEHIND = 16 * 1024 * 1024
 _LONGEST_LINE = 10_000
 _MOST_HELD_BACK = 10_000
 BY_LOG = "execution_status"
 """The code of a failure that only a line of the log reports: anything else says more about it."""
-
-
-class _Part(Protocol):
-    """Decides which reports count, one after the other."""
-
-    def take(self, report: Report) -> list[Report]:
-        """Take a report over; return those that count now."""
-        ...
-
-    def end(self) -> list[Report]:
-        """Return what was kept and counts at the end of the log."""
-        ...
 
 
 @dataclass(slots=True)
@@ -120,13 +82,13 @@ class LogReader:
     _epoch: NamedEpoch = field(init=False)
     _blocks: Blocks = field(init=False)
     _table: ConsoleTable = field(init=False)
-    _notices: Notices = field(default_factory=Notices)
+    _notices: Notices = field(init=False)
     _mentions: ObjectiveMentions = field(init=False)
     _repetitions: Repetitions = field(init=False)
     _settings: Settings = field(init=False)
     _folds: Folds = field(init=False)
     _meter: Progress = field(default_factory=lambda: Progress(is_meter=True))
-    _parts: tuple[_Part, ...] = field(init=False)
+    _choices: tuple[Choice | Progress, ...] = field(init=False)
     _is_best_next: bool = False
     _held_back: list[Measurement] = field(default_factory=list)
     # What was measured while ``8/8`` may still prove that the epochs are counted from 1.
@@ -141,19 +103,15 @@ class LogReader:
             held=self.held,
             beside=self.beside,
         )
+        notices = self._notices = Notices(self.objective)
         self._epoch = NamedEpoch(self.first_epoch)
-        self._blocks = Blocks(self.objective, self._notices, self._may_have_objective, self._epoch.is_free)
-        self._settings = Settings(self.objective, self._notices)
-        self._folds = Folds(self.objective, self._notices)
-        splits, bars = (
-            SplitChoice(self.objective, self._notices),
-            Progress(is_meter=False, is_at_once=has_split(self.objective)),
-        )
-        wordings = Wordings(self.objective, self._notices)
-        self._parts = self._settings, self._folds, splits, self._meter, bars, wordings
-        self._mentions = ObjectiveMentions(self.objective, self.watched, self._notices)
-        self._repetitions = Repetitions(self.objective, self._notices)
-        self._table = ConsoleTable(self.objective, self._mentions.names, self.watched, self._notices)
+        self._blocks = Blocks(notices, self._may_have_objective, self._epoch.is_free)
+        self._settings, self._folds = Settings(notices), Folds(notices)
+        bars = Progress(is_meter=False, is_at_once=has_split(self.objective))
+        self._choices = self._settings, self._folds, SplitChoice(notices), self._meter, bars, Wordings(notices)
+        self._mentions = ObjectiveMentions(self.watched, notices)
+        self._repetitions = Repetitions(notices)
+        self._table = ConsoleTable(self._mentions.names, self.watched, notices)
 
     @property
     def names_objective(self) -> bool:
@@ -181,8 +139,9 @@ class LogReader:
         ]
         if is_over:
             found += [measurement for line in self._blocks.end() for measurement in self._parse(line)]
-            found += [*self._repetitions.end(self._epoch.current), *self._end()]
-            self._epoch.end(self.objective, self._notices)
+            found += self._repetitions.end(self._epoch.current)
+            found += [measurement for choice in self._choices for measurement in self._ended(choice)]
+            self._epoch.end(self._notices)
             self._table.end(has_objective=self._mentions.is_named)
         self._notices.say_all(self._file.losses)
         found += self._said()
@@ -240,7 +199,7 @@ class LogReader:
     def _metrics(self, line: str, batches: tuple[int, int] | None, *, names_epoch: bool) -> list[Measurement]:
         ready = []
         if batches is None and self._meter.is_nearly_over:
-            ready = self._behind(self._meter, self._meter.end())
+            ready = self._ended(self._meter)
         numbers, mention = self._mentions.of(line)
         if mention is not None or self.objective in numbers:
             self._epoch.use()
@@ -251,8 +210,7 @@ class LogReader:
                 self._settings.note(line)
             self._repetitions.note(line, self._epoch.current)
             ready += self._repetitions.measured(numbers, line, self._epoch.current)
-        is_best_below = line[-1] == ":" and _BEST_BELOW.search(line) is not None
-        self._is_best_next = is_best_below or (self._is_best_next and mention is None)
+        self._is_best_next = is_above_remark(line) or (self._is_best_next and mention is None)
         return ready
 
     def _note_epoch(self, line: str, *, has_round: bool) -> tuple[bool, list[Measurement]]:
@@ -291,15 +249,12 @@ class LogReader:
         )
         if names_epoch or report.is_bar or batches is not None:
             return report
-        small = line.lower()
-        is_remark = self._is_best_next
-        if not is_remark and any(word in small for word in _OF_REMARKS):
-            is_remark = _REMARK.search(small, 0, mention.start) is not None
-        return report._replace(split=Split.REMARK) if is_remark else report
+        is_of_other = self._is_best_next or is_remark(line, mention.start)
+        return report._replace(split=Split.REMARK) if is_of_other else report
 
     def _reported(self, report: Report, beside: dict[str, float | str]) -> list[Measurement]:
         """Return what counts now that a report is known, and the numbers beside it."""
-        was_open, reports = not self._settings.is_over, self._through(report, self._parts)
+        was_open, reports = not self._settings.is_over, self._through([report], self._choices)
         ready = [found for each in reports if each is not report for found in self._counted(each, {})]
         if ready and was_open and self._settings.has_news:
             self._repetitions.note_left_out()
@@ -311,23 +266,16 @@ class LogReader:
     def _counted(self, report: Report, beside: dict[str, float | str]) -> list[Measurement]:
         return self._repetitions.reported(report, beside, self._epoch.current, is_row=self._table.is_begun)
 
-    def _through(self, report: Report, parts: Sequence[_Part]) -> list[Report]:
-        """Return the reports that count once a report has gone through what decides that."""
-        reports = [report]
-        for part in parts:
-            reports = (
-                part.take(reports[0]) if len(reports) == 1 else [kept for each in reports for kept in part.take(each)]
-            )
+    def _through(self, reports: list[Report], choices: Iterable[Choice | Progress]) -> list[Report]:
+        """Return the reports that count of those that have come so far."""
+        for choice in choices:
+            reports = [kept for report in reports for kept in choice.take(report)]
         return reports
 
-    def _behind(self, part: _Part, reports: Iterable[Report]) -> list[Measurement]:
-        """Return the reports that count of those that a part has kept until now."""
-        behind = self._parts[self._parts.index(part) + 1 :]
-        counting = [kept for report in reports for kept in self._through(report, behind)]
-        return [found for report in counting for found in self._counted(report, {})]
-
-    def _end(self) -> list[Measurement]:
-        return [found for part in self._parts for found in self._behind(part, part.end())]
+    def _ended(self, choice: Choice | Progress) -> list[Measurement]:
+        """Return the reports that count of those that a choice has kept until now."""
+        behind = self._choices[self._choices.index(choice) + 1 :]
+        return [found for report in self._through(choice.end(), behind) for found in self._counted(report, {})]
 
     def _said(self) -> list[Measurement]:
         self._epoch.say(self._notices)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 from automl.readers.splits import Split
 from automl.readers.written_number import NUMBER
+
+if TYPE_CHECKING:
+    from automl.readers.notices import Notices
 
 _CLOCK = re.compile(r"\d{4}-\d\d-\d\d[ T]?|\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?")
 NUMBERS = re.compile(NUMBER, re.IGNORECASE)
@@ -76,6 +81,25 @@ class Report(NamedTuple):
     def begins_like(self, other: Report) -> bool:
         """Whether this is so of what stands before the values, but for units of time."""
         return _is_like(self.line[: self.start], other.line[: other.start]) or self.words_before == other.words_before
+
+
+@dataclass(slots=True)
+class Choice(ABC):
+    """Decides which reports count, one after the other.
+
+    Attributes:
+        notices: Where to say that reports were left out and may be those that were meant.
+    """
+
+    notices: Notices
+
+    @abstractmethod
+    def take(self, report: Report) -> list[Report]:
+        """Take a report over; return those that count now."""
+
+    @abstractmethod
+    def end(self) -> list[Report]:
+        """Return what was kept and counts at the end of the log."""
 
 
 def has_state(text: str) -> bool:

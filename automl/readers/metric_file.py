@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 from automl.readers.epochs import WholeOrDone
 from automl.readers.growing_file import GrowingFile
+from automl.readers.label_choice import RowChoice
 from automl.readers.metric_format import MetricFormat
 from automl.readers.metric_rows import Row, Table, headed, is_json, rows_of, rows_of_text
 from automl.readers.names import find_name
 from automl.readers.notices import Notices
-from automl.readers.row_choice import RowChoice
 from automl.readers.status_file import loaded, number_of, say_doubled
 from automl.storage.trainer_files import files_below, read_made
 from automl.study.trial import Measurement
@@ -106,7 +106,7 @@ class MetricFileReader:
     first_epoch: int = 0
     is_expected: bool = False
     _choice: RowChoice = field(init=False)
-    _notices: Notices = field(default_factory=Notices)
+    _notices: Notices = field(init=False)
     _seen: tuple[int, int] = _UNSEEN
     _table: _Table | None = None
     _counted: Counter[Hashable] = field(default_factory=Counter)
@@ -114,7 +114,8 @@ class MetricFileReader:
     _returned: Counter[Hashable] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        self._choice = RowChoice(self.name, self.objective, self._notices)
+        self._notices = Notices(self.objective)
+        self._choice = RowChoice(self.name, self._notices)
 
     @property
     def has_files(self) -> bool:

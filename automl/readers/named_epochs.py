@@ -179,13 +179,14 @@ class NamedEpoch:
         self.is_late |= self.current is None
         self.is_used = True
 
-    def end(self, objective: str, notices: Notices) -> None:
+    def end(self, notices: Notices) -> None:
         """Say that values may have stood before their epochs, each on a line of its own."""
         if self.is_late and self.current is not None and not self.is_used:
-            notices.say(
+            notices.say_several(
                 "before",
-                f"{objective} stands before the first epoch of the log, and not behind the last one; each value "
-                "counted for the epoch named before it: print the epoch first, or on the line of the value",
+                "before the first epoch of the log",
+                "and not behind the last one",
+                "each value counted for the epoch named before it: print the epoch first, or on the line of the value",
             )
 
     def is_free(self) -> bool:

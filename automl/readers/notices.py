@@ -16,9 +16,11 @@ class Notices:
     """Texts by their kinds, until they are taken.
 
     Attributes:
+        objective: The metric that is looked for; empty where there is none.
         new: What was not taken yet.
     """
 
+    objective: str = ""
     new: list[str] = field(default_factory=list)
     _said: set[str] = field(default_factory=set)
 
@@ -27,6 +29,10 @@ class Notices:
         if kind not in self._said:
             self._said.add(kind)
             self.new.append(text)
+
+    def say_several(self, kind: str, where: str, which: str, fix: str = "give it another name in the others") -> None:
+        """Say that the objective stands in several places, which of them counts, and what to do."""
+        self.say(kind, f"{self.objective} stands {where}, {which}; {fix}")
 
     def say_all(self, texts: Mapping[str, str]) -> None:
         """Say texts by their kinds."""

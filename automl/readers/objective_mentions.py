@@ -30,7 +30,6 @@ class ObjectiveMentions:
     """Finds the objective and the training losses on lines.
 
     Attributes:
-        objective: Name of the metric.
         watched: Training losses.
         notices: Where to say that a value was not read.
         is_named: The log has the objective by its name.
@@ -38,9 +37,9 @@ class ObjectiveMentions:
         part: Else, of what it is, and its name without that.
     """
 
-    objective: str
     watched: tuple[str, ...]
     notices: Notices
+    objective: str = field(init=False)
     is_named: bool = False
     heading: Split = Split.UNNAMED
     part: tuple[Split, str] | None = field(init=False)
@@ -53,6 +52,7 @@ class ObjectiveMentions:
     _names: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
+        self.objective = self.notices.objective
         name = re.escape(self.objective)
         self._is_split = has_split(self.objective)
         self._with_split = None if self._is_split else re.compile(_WITH_SPLIT.format(name), re.IGNORECASE)

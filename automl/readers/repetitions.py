@@ -34,11 +34,9 @@ class Repetitions:
     """Makes measurements of numbers, each number of an epoch once.
 
     Attributes:
-        objective: Name of the metric.
         notices: Where to say that an equal line may be of another epoch.
     """
 
-    objective: str
     notices: Notices
     # The epoch and number that each name had last, and equal numbers of the current epoch.
     _last: dict[str, tuple[int | None, float | str]] = field(default_factory=dict)
@@ -75,7 +73,7 @@ class Repetitions:
 
     def reported(self, report: Report, beside: Numbers, epoch: int | None, *, is_row: bool) -> list[Measurement]:
         """Return what counts of a report, which may be a row of a table, and of the numbers beside it."""
-        numbers = {**beside, self.objective: report.number}
+        numbers = {**beside, self.notices.objective: report.number}
         if report.epoch is None and self._is_anew(report, numbers, is_row=is_row):
             self._last.clear()
         if report.epoch == epoch:
@@ -95,7 +93,7 @@ class Repetitions:
             if not is_row:
                 self.notices.say(
                     "equal lines",
-                    f"equal lines of the log with {self.objective}, one behind the other, count once: several "
+                    f"equal lines of the log with {self.notices.objective}, one behind the other, count once: several "
                     "processes may print them; name the epoch on the line, or print it in one process",
                 )
             return False

@@ -7,30 +7,25 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from automl.readers.blocks import without_stamp
-from automl.readers.log_report import without_times
+from automl.readers.log_report import Choice, without_times
 from automl.readers.names import key_of
 
 if TYPE_CHECKING:
     from automl.readers.log_report import Report
-    from automl.readers.notices import Notices
 
 _DIGITS = re.compile(r"\d+")
 _PAIR = re.compile(r"([^:=]{1,60})[:=]\s{0,9}[^:=]{1,80}$")
 
 
 @dataclass(slots=True)
-class Settings:
+class Settings(Choice):
     """Leaves the first report out where lines with one name and its value stand around it, but not around the second.
 
     Attributes:
-        objective: Name of the metric.
-        notices: Where to say that it was left out.
         is_over: The second report was seen, or the first stands among no settings.
         has_news: Lines between the first two reports say anything else than the one before.
     """
 
-    objective: str
-    notices: Notices
     is_over: bool = False
     has_news: bool = False
     _first: Report | None = None
@@ -44,7 +39,7 @@ class Settings:
         """Take over a line without a report."""
         self.has_news |= self._first is not None and line != self._line
         name = _name_on(line)
-        self._last, self._line = name if key_of(name) != key_of(self.objective) else "", line
+        self._last, self._line = name if key_of(name) != key_of(self.notices.objective) else "", line
         if self._first is not None and self._behind is None:
             self._behind = self._last
 
@@ -59,8 +54,8 @@ class Settings:
         if first and self._behind and report.epoch is None and self._before != self._last:
             self.notices.say(
                 "setting",
-                f"the first {self.objective} of the log ({first[0].number:g}) stands among settings and does not "
-                "count; give it another name there",
+                f"the first {self.notices.objective} of the log ({first[0].number:g}) stands among settings and does "
+                "not count; give it another name there",
             )
             return [report]
         return [*first, report]

@@ -9,26 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from automl.readers.log_report import Choice
 from automl.readers.splits import Split
 
 if TYPE_CHECKING:
     from automl.readers.log_report import Report
-    from automl.readers.notices import Notices
 
 _FEW = 2
 
 
 @dataclass(slots=True)
-class SplitChoice:
-    """Leaves reports out that are of another kind than those that count.
+class SplitChoice(Choice):
+    """Leaves reports out that are of another kind than those that count."""
 
-    Attributes:
-        objective: Name of the metric.
-        notices: Where to say that reports were left out and may be those that were meant.
-    """
-
-    objective: str
-    notices: Notices
     _counting: Split | None = None
     _waiting: Report | None = None
     # Epochs, or reports without one, that have counted; and the epoch of the last one.
@@ -87,8 +80,5 @@ class SplitChoice:
         return is_tested
 
     def _say_test(self, what: str) -> None:
-        self.notices.say(
-            "test",
-            f"{self.objective} stands in lines of the log with test before it and in others, and those of the test are "
-            f"{what}; give it another name in the others",
-        )
+        where = "in lines of the log with test before it and in others"
+        self.notices.say_several("test", where, f"and those of the test are {what}")

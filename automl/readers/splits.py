@@ -44,6 +44,11 @@ _ANY = "|".join(sorted(WORDS, key=len, reverse=True))
 _WORD = re.compile(rf"(?<![\w/.\\-])({_ANY})(?:_\d{{1,2}})?(?![\w/\\]|[\s-]rate)", re.IGNORECASE)
 _PART = re.compile(rf"(?:\b|_)(?:{_ANY})(?:\b|_)", re.IGNORECASE)
 _FIELD = re.compile(rf"[\"']?\b(?:{'|'.join(COLUMNS)})[\"']?\s*[:=]\s*[\"']?({_ANY})\b", re.IGNORECASE)
+_REMARK = re.compile(
+    r"(?<!new )\bbest\b(?!\.\w)|\b(?:final(?:ly)?|finished|loaded|loading|restored|restoring|early stopping|summary"
+    r"|overall|ema|swa|class\W?\d{1,5}|namespace|config|args|settings)\b"
+)
+_BEST_BELOW = re.compile(r"\bbest\b[^:]*:$", re.IGNORECASE)
 LONGEST_HEADING = 40
 _HEADING = re.compile(
     rf"\W*(?:on\s)?({_ANY})(?:\s(?:metrics?|results?|set|phase|data|performance|scores?|split|summary|loop|stage|report))"
@@ -83,6 +88,16 @@ def heading_of(line: str) -> Split:
     """Return of what the lines below a line are that has nothing but a word for it: ``Validation:``, ``== test ==``."""
     word = _HEADING.fullmatch(line)
     return Split.UNNAMED if word is None else WORDS[word[1].lower()]
+
+
+def is_remark(line: str, start: int) -> bool:
+    """Whether a value on a line without an epoch is that of another one, of all, of a part or of averaged weights."""
+    return _REMARK.search(line.lower(), 0, start) is not None
+
+
+def is_above_remark(line: str) -> bool:
+    """Whether a line says of the next one that it is the best, as LightGBM's ``Early stopping, best iteration is:``."""
+    return line[-1] == ":" and _BEST_BELOW.search(line) is not None
 
 
 def is_of(line: str, end: int, split: Split) -> bool:

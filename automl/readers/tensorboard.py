@@ -26,8 +26,8 @@ from automl.readers.epochs import HOLD_S, WholeOrDone
 from automl.readers.epochs_of_steps import EpochsOfSteps
 from automl.readers.event_file import EventFile
 from automl.readers.filtered_loss import hidden_losses
-from automl.readers.folder_choice import FolderChoice
 from automl.readers.folder_search import FolderSearch
+from automl.readers.label_choice import FolderChoice
 from automl.readers.names import find_name, key_of
 from automl.readers.notices import Notices
 from automl.readers.splits import SHORT
@@ -94,7 +94,7 @@ class TensorboardReader:
     first_epoch: int | None = None
     max_epochs: int | None = None
     pattern: str | None = None
-    _notices: Notices = field(default_factory=Notices)
+    _notices: Notices = field(init=False)
     _steps: EpochsOfSteps = field(init=False)
     _folders: FolderChoice = field(init=False)
     _runs: dict[Path, _Run] = field(default_factory=dict)
@@ -104,8 +104,9 @@ class TensorboardReader:
     _values: dict[tuple[Path, int], float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._steps = EpochsOfSteps(self.objective, self._notices, self.first_epoch, self.max_epochs)
-        self._folders = FolderChoice(self.directory, self.objective, self._notices)
+        self._notices = Notices(self.objective)
+        self._steps = EpochsOfSteps(self._notices, self.first_epoch, self.max_epochs)
+        self._folders = FolderChoice(self.directory, self._notices)
         self._search = FolderSearch(self.directory, self._is_named, pattern=self.pattern)
 
     @property

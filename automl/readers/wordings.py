@@ -11,26 +11,21 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from automl.readers.log_report import Choice
+
 if TYPE_CHECKING:
     from automl.readers.log_report import Report
-    from automl.readers.notices import Notices
 
 _COUNTER = re.compile(r"(?<![\w.,])\d{1,9}(?![\w.,])")
 _MOST_WAITING = 100
 _FEW = 2
+_LAST_COUNTS = "and the last of them counts"
 
 
 @dataclass(slots=True)
-class Wordings:
-    """Leaves reports out that are in other words than those that count.
+class Wordings(Choice):
+    """Leaves reports out that are in other words than those that count."""
 
-    Attributes:
-        objective: Name of the metric.
-        notices: Where to say that a metric stands in lines with other words.
-    """
-
-    objective: str
-    notices: Notices
     # The last report that counted.
     _last: Report | None = None
     # With epochs: the last value of the epoch before, and epochs that had reports in the same words alone.
@@ -68,16 +63,13 @@ class Wordings:
         if self._is_first_other and not self._is_said:
             self.notices.say(
                 "first",
-                f"the first {self.objective} of the log stands in other words than the later ones, and counts as an "
-                "epoch; give it another name there if it is none",
+                f"the first {self.notices.objective} of the log stands in other words than the later ones, and counts "
+                "as an epoch; give it another name there if it is none",
             )
         if self._count < _FEW:
             if waiting:
-                self.notices.say(
-                    "each",
-                    f"{self.objective} stands in lines of the log with other words in each, and every one counts as an "
-                    "epoch; give it another name in the others",
-                )
+                where, which = "in lines of the log with other words in each", "and every one counts as an epoch"
+                self.notices.say_several("each", where, which)
             return waiting
         if waiting:
             self._say_left_out()
@@ -87,30 +79,19 @@ class Wordings:
         """Whether a second report of an epoch is left out; say what is to be said of it."""
         if last.is_like(report):
             if last.number != self._before and last.line[: last.start] == report.line[: report.start]:
-                self.notices.say(
-                    "several",
-                    f"{self.objective} stands several times in one epoch of the log, and the last of them counts; give "
-                    "it another name in the others",
-                )
+                self.notices.say_several("several", "several times in one epoch of the log", _LAST_COUNTS)
             return False
         if not report.names_epoch and self._alike >= (1 if last.names_epoch else _FEW):
             self._say_left_out()
             return True
         self._is_mixed = True
-        self.notices.say(
-            "words",
-            f"{self.objective} stands in lines of the log with other words for one epoch, and the last of them counts; "
-            "give it another name in the others",
-        )
+        self.notices.say_several("words", "in lines of the log with other words for one epoch", _LAST_COUNTS)
         return False
 
     def _say_left_out(self) -> None:
         self._is_said = True
-        self.notices.say(
-            "left out",
-            f"{self.objective} stands in lines of the log with other words than those that count, which are not read; "
-            "give it another name there",
-        )
+        where = "in lines of the log with other words than those that count"
+        self.notices.say_several("left out", where, "which are not read", "give it another name there")
 
     def _without_epoch(self, report: Report) -> list[Report]:
         last = self._last
