@@ -18,7 +18,7 @@ _MOST_FILES = 200
 
 @dataclass(slots=True)
 class FolderSearch:
-    """Looks for new files once a second, and finds 200 at most.
+    """Looks for new files that are no links once a second, and finds 200 at most.
 
     Attributes:
         directory: The trial directory.
@@ -50,7 +50,7 @@ class FolderSearch:
         else:
             walked = walk(self.directory, deepest=_DEEPEST_FOLDER)
             found = (folder / name for folder, _, files in walked for name in files)
-        return (path for path in found if self.is_named(path.name))
+        return (path for path in found if self.is_named(path.name) and not path.is_symlink())
 
 
 def walk(directory: Path, *, deepest: int) -> Iterator[tuple[Path, list[str], list[str]]]:

@@ -18,23 +18,20 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from automl.readers.epochs import counted_from_one
-from automl.readers.metric_file import RESULT_FILES
+from automl.readers.format_reader import SearchedFiles
+from automl.readers.metric_file import RESULT_FILES, MetricFileReader
 from automl.readers.names import find_name
 from automl.readers.notices import Notices
-from automl.readers.searched_files import SearchedFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from pathlib import Path
 
-    from automl.readers.metric_file import MetricFileReader
     from automl.study.trial import Measurement
 
 _BEST_FILE = "best_score.json"
 """Holds the best value so far: a trainer may write it anew until it ends."""
 _BEST_SCORE = "best_score"
-
-
 _OF_MMENGINE = "scalars.json"
 _NAMES = {"metrics.csv", "results.csv", "trainer_state.json", _BEST_FILE, _OF_MMENGINE, *RESULT_FILES}
 
@@ -56,20 +53,17 @@ class KnownFilesReader(SearchedFiles):
     _values: dict[tuple[str, int], tuple[Path, float]] = field(default_factory=dict, init=False)
     _notices: Notices = field(default_factory=Notices, init=False)
 
-    def _objective(self) -> str:
-        return self.objective
-
     def _is_named(self, name: str) -> bool:
         return name in _NAMES
 
-    def _collect(self, read: Callable[[MetricFileReader], Iterable[Measurement]]) -> list[Measurement]:
-        if self.has_status():
+    def _reader(self, name: str) -> MetricFileReader:
+        return MetricFileReader(self.directory, name, objective=self.objective)
+
+    def _read(self, path: Path, reader: MetricFileReader, *, is_over: bool) -> list[Measurement]:
+        if self.has_status() or (path.name == _BEST_FILE and not is_over):
             return []
-        found = []
-        for path, reader in self._files.items():
-            placed = self._placed(path, list(read(reader)))
-            found += placed
-            self._note_conflicts(path, placed)
+        found = self._placed(path, reader.finish() if is_over else reader.read())
+        self._note_conflicts(path, found)
         return [*found, *self._notices.take()]
 
     def _note_conflicts(self, path: Path, found: list[Measurement]) -> None:
@@ -86,9 +80,6 @@ class KnownFilesReader(SearchedFiles):
                     f"{self.objective} of epoch {measurement.epoch} is {value:g} in {first} and "
                     f"{measurement.values[name]:g} in {second}: the last that is read counts; keep one of them",
                 )
-
-    def _comes_last(self, reader: MetricFileReader) -> bool:
-        return reader.name.rpartition("/")[2] == _BEST_FILE
 
     def _placed(self, path: Path, found: list[Measurement]) -> list[Measurement]:
         if path.name == "results.csv":

@@ -18,7 +18,7 @@ from automl.readers.epochs import WholeOrDone
 from automl.readers.growing_file import GrowingFile
 from automl.readers.label_choice import RowChoice
 from automl.readers.metric_format import MetricFormat
-from automl.readers.metric_rows import Row, Table, headed, is_json, rows_of, rows_of_text
+from automl.readers.metric_rows import Row, Table, is_json, rows_of, rows_of_text
 from automl.readers.names import find_name
 from automl.readers.notices import Notices
 from automl.readers.status_file import loaded, number_of, say_doubled
@@ -65,27 +65,6 @@ DOCUMENT, TABLE = MetricDocument(), MetricTable()
 
 
 @dataclass(slots=True)
-class _Table:
-    """The lines of one file of CSV or JSON, each read once while the file grows; read anew where it is replaced."""
-
-    file: GrowingFile
-    numbers: WholeOrDone
-    table: Table | None = None
-    unheaded: list[str] = field(default_factory=list)
-    begun: int = 0
-
-    def read(self, *, is_over: bool) -> list[Row]:
-        lines = list(self.file.finish()) if is_over else self.file.read()
-        if self.begun != self.file.begun:
-            self.begun, self.table, self.unheaded = self.file.begun, None, []
-        if self.table is None:
-            header, lines = headed([*self.unheaded, *lines])
-            self.unheaded = lines if not header else []
-            self.table = Table(header) if header else None
-        return rows_of(self.table.entries(lines), self.numbers) if self.table is not None else []
-
-
-@dataclass(slots=True)
 class MetricFileReader:
     """Reads a metric file whenever it has changed and is complete.
 
@@ -108,7 +87,9 @@ class MetricFileReader:
     _choice: RowChoice = field(init=False)
     _notices: Notices = field(init=False)
     _seen: tuple[int, int] = _UNSEEN
-    _table: _Table | None = None
+    _file: GrowingFile | None = None
+    _table: Table = field(default_factory=Table)
+    _numbers: WholeOrDone = field(default_factory=WholeOrDone)
     _counted: Counter[Hashable] = field(default_factory=Counter)
     """How often each measurement stands in what was read of the file as it is."""
     _returned: Counter[Hashable] = field(default_factory=Counter)
@@ -175,18 +156,19 @@ class MetricFileReader:
         return self._fresh(map(Row, form.read(whole)))
 
     def _read_table(self, path: Path, *, is_over: bool) -> list[Measurement]:
-        if self._table is None or self._table.file.path != path:
-            self._table = _Table(GrowingFile(path, self.directory), WholeOrDone(self.first_epoch))
-        table, begun = self._table, self._table.begun
-        found = table.read(is_over=is_over)
-        table.numbers.say(self._notices, self.name)
-        self._notices.say_all(table.file.losses)
-        if table.table is not None and is_json(table.table.header):
-            say_doubled(self._notices, table.table.doubled, self.name)
-        elif table.table is not None and (name := find_name(table.table.doubled, self.objective)) is not None:
-            self._notices.say("columns", f"{name} is the name of several columns of {self.name}: none of them was read")
-        if table.begun != begun:
+        if self._file is None or self._file.path != path:
+            self._file, self._numbers = GrowingFile(path, self.directory), WholeOrDone(self.first_epoch)
+        begun, lines = self._file.begun, list(self._file.finish()) if is_over else self._file.read()
+        if self._file.begun != begun:
+            self._table = Table()
             self._counted.clear()
+        found = rows_of(self._table.entries(lines), self._numbers)
+        self._numbers.say(self._notices, self.name)
+        self._notices.say_all(self._file.losses)
+        if is_json(self._table.header):
+            say_doubled(self._notices, self._table.doubled, self.name)
+        elif (name := find_name(self._table.doubled, self.objective)) is not None:
+            self._notices.say("columns", f"{name} is the name of several columns of {self.name}: none of them was read")
         return self._fresh(found)
 
     def _fresh(self, found: Iterable[Row]) -> list[Measurement]:

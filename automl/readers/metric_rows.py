@@ -69,9 +69,7 @@ def rows_of_text(text: str, numbers: WholeOrDone, doubled: set[str] | None = Non
     if document is not None:
         numbers.is_done |= isinstance(document, dict) and isinstance(document.get("log_history"), list)
         return rows_of(_entries(document), numbers)
-    lines = [line for line in text.splitlines() if line.strip()]
-    head, rest = headed(lines)
-    return rows_of(Table(head).entries(rest), numbers) if head else []
+    return rows_of(Table().entries([line for line in text.splitlines() if line.strip()]), numbers)
 
 
 def rows_of(entries: Iterable[JsonValue], numbers: WholeOrDone) -> list[Row]:
@@ -84,7 +82,7 @@ def rows_of(entries: Iterable[JsonValue], numbers: WholeOrDone) -> list[Row]:
     return [row for row in found if row.measurement.values or row.measurement.nonfinite]
 
 
-def headed(lines: list[str]) -> tuple[str, list[str]]:
+def _headed(lines: list[str]) -> tuple[str, list[str]]:
     """Return the line with the names of columns, and the lines with rows: of JSON the first one too.
 
     There is none, and every line is still to be read, while there are only comments.
@@ -117,15 +115,20 @@ class Table:
     """The rows of one table, or of lines of JSON, as they are given.
 
     Attributes:
-        header: The line with the names of columns; of JSON the first line. A line ``sep=;`` may stand before it.
+        header: The line with the names of columns; of JSON the first line. A line ``sep=;`` may stand before it. It is
+            empty until it has come.
         doubled: Names of several columns, or with several values in one object: none of them is read.
     """
 
-    header: str
+    header: str = ""
     doubled: set[str] = field(default_factory=set)
+    _comments: list[str] = field(default_factory=list)
 
     def entries(self, lines: list[str]) -> list[JsonValue]:
-        """Return the objects of lines; a line with the names of columns begins other columns."""
+        """Return the objects of the next lines; a line with the names of columns begins other columns."""
+        if not self.header:
+            self.header, lines = _headed([*self._comments, *lines])
+            self._comments, lines = ([], lines) if self.header else (lines, [])
         if is_json(self.header):
             return [loaded(line, self.doubled) for line in lines]
         found: list[JsonValue] = []

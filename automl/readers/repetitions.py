@@ -11,17 +11,16 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from automl import clock
 from automl.readers.log_report import NUMBERS, without_numbers, without_times
 from automl.readers.progress import is_bar, is_unfinished
-from automl.readers.status_file import by_finiteness, number_of
-from automl.study.trial import Measurement
+from automl.readers.status_file import measured, number_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from automl.readers.log_report import Report
     from automl.readers.notices import Notices
+    from automl.study.trial import Measurement
 
 Numbers = dict[str, float | str]
 _UNFINISHED_BAR = re.compile(r"\b\d{1,2}%\||\bepoch\b[\s\d:/]{1,20}\b\d{1,2}%", re.IGNORECASE)
@@ -120,8 +119,7 @@ class Repetitions:
         for name, number in numbers.items():
             self._last[name] = (epoch, number)
             self._repeated.pop(name, None)
-        values, nonfinite = by_finiteness(numbers)
-        return Measurement(epoch=epoch, values=values, nonfinite=nonfinite, unix_time_s=clock.unix_time_s())
+        return measured(numbers, epoch)
 
 
 def _is_partial(line: str) -> bool:

@@ -12,7 +12,7 @@ import json
 import math
 import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from automl import clock
@@ -45,8 +45,7 @@ _LONGEST_MESSAGE = 4000
 _SHOWN = 5
 # Larger floats are no exact counts, and MLflow has no such steps.
 _LARGEST_COUNT = 2**53
-NAMELESS = "a metric without a name was left out"
-"""Notice of a measurement."""
+_NAMELESS = "a metric without a name was left out"
 _SURROGATE = re.compile(r"\\ud[89a-f]", re.IGNORECASE)
 
 
@@ -59,21 +58,17 @@ def parse_line(text: str, numbers: WholeOrDone | None = None, doubled: set[str] 
 def measurement_of(document: dict[str, JsonValue], numbers: WholeOrDone | None = None) -> Measurement:
     """Return what a line of a status file reports, with an epoch only where the line names one."""
     number = _first_count(document, _EPOCH_KEYS)
-    values, nonfinite = _metrics(document)
+    epoch = None if number is None else (numbers or WholeOrDone()).of(number)
+    step = next((count for key in _STEP_KEYS if (count := _integer(document.get(key))) is not None), None)
     max_epoch = _integer(document.get("max_epoch"))
     message, code = document.get("message"), document.get("code")
     is_failure = str(document.get("status", "")).upper() == "FAILURE"
-    return Measurement(
-        epoch=None if number is None else (numbers or WholeOrDone()).of(number),
-        step=next((count for key in _STEP_KEYS if (count := _integer(document.get(key))) is not None), None),
-        values=with_names(values),
-        nonfinite=with_names(nonfinite),
-        notice="" if all(map(str.strip, (*values, *nonfinite))) else NAMELESS,
+    return replace(
+        measured(_metrics(document), epoch, step),
         max_epochs=max_epoch + 1 if max_epoch is not None else _integer(document.get("max_epochs")),
         message=message[:_LONGEST_MESSAGE] if isinstance(message, str) else "",
         is_failure=is_failure,
         failure_code=code if is_failure and isinstance(code, str) else "",
-        unix_time_s=clock.unix_time_s(),
     )
 
 
@@ -93,10 +88,18 @@ def number_of(value: JsonValue) -> float | str | None:
     return number if is_finite(number) else str(number * math.inf)
 
 
-def by_finiteness(numbers: Mapping[str, float | str | None]) -> tuple[dict[str, float], dict[str, str]]:
-    """Separate what `number_of` returned: the finite numbers, and the texts of those that are not."""
+def measured(numbers: Mapping[str, float | str | None], epoch: int | None, step: int | None = None) -> Measurement:
+    """Return what numbers as `number_of` has them report; those without a name are left out, which is said."""
     values = {name: number for name, number in numbers.items() if isinstance(number, float)}
-    return values, {name: number for name, number in numbers.items() if isinstance(number, str)}
+    nonfinite = {name: number for name, number in numbers.items() if isinstance(number, str)}
+    return Measurement(
+        epoch=epoch,
+        step=step,
+        values=with_names(values),
+        nonfinite=with_names(nonfinite),
+        notice="" if all(map(str.strip, (*values, *nonfinite))) else _NAMELESS,
+        unix_time_s=clock.unix_time_s(),
+    )
 
 
 def with_names(metrics: Mapping[str, T]) -> dict[str, T]:
@@ -215,16 +218,16 @@ def _encodable(value: JsonValue) -> JsonValue:
             return value
 
 
-def _metrics(document: dict[str, JsonValue]) -> tuple[dict[str, float], dict[str, str]]:
-    values, nonfinite = by_finiteness({name: number_of(value) for name, value in _candidates(document)})
+def _metrics(document: dict[str, JsonValue]) -> dict[str, float | str | None]:
+    numbers = {name: number_of(value) for name, value in _candidates(document)}
     match document.get("kpi_nonfinite"):
         case list(names):
-            nonfinite.update({str(name): nonfinite.get(str(name), "nan") for name in names})
+            words = {name: text for name, text in numbers.items() if isinstance(text, str)}
+            return numbers | {str(name): words.get(str(name), "nan") for name in names}
         case dict(words):
-            nonfinite.update({name: str(word) for name, word in words.items()})
+            return numbers | {name: str(word) for name, word in words.items()}
         case _:
-            pass
-    return {name: value for name, value in values.items() if name not in nonfinite}, nonfinite
+            return numbers
 
 
 def _candidates(document: dict[str, JsonValue]) -> Iterator[tuple[str, JsonValue]]:

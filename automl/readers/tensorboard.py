@@ -21,7 +21,6 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from automl import clock
 from automl.readers.epochs import HOLD_S, WholeOrDone
 from automl.readers.epochs_of_steps import EpochsOfSteps
 from automl.readers.event_file import EventFile
@@ -31,7 +30,7 @@ from automl.readers.label_choice import FolderChoice
 from automl.readers.names import find_name, key_of
 from automl.readers.notices import Notices
 from automl.readers.splits import SHORT
-from automl.readers.status_file import NAMELESS, by_finiteness, number_of, with_names
+from automl.readers.status_file import measured, number_of
 from automl.storage.paths import TENSORBOARD
 from automl.study.finite import is_finite
 from automl.study.trial import Measurement
@@ -223,18 +222,17 @@ class TensorboardReader:
         self._values[key] = number
         if run.has_tag:
             if run.epoch < run.last_epoch:
-                self._say("restart", "in event files whose epochs begin again", "epoch")
+                where, which = "in event files whose epochs begin again", "and the last of each epoch counts"
+                self._notices.say_several("restart", where, which, "write it once")
             run.numbers.say(self._notices, f"{run.file.path.relative_to(self.directory)}")
             run.last_epoch = run.epoch
         elif not run.furthest:
             run.reports += 1
             return run.reports - 1
         if is_other or run.reports > 1:
-            self._say("step", f"several times at step {run.step if is_other else 0} of the event files", "step")
+            where = f"several times at step {run.step if is_other else 0} of the event files"
+            self._notices.say_several("step", where, "and the last of each step counts", "write it once")
         return run.step
-
-    def _say(self, kind: str, where: str, of: str) -> None:
-        self._notices.say(kind, f"{self.objective} stands {where}, and the last of each {of} counts; write it once")
 
     def _settled(self, run: _Run) -> Iterator[Measurement]:
         """Yield what has waited for its epoch, which is known by now or never."""
@@ -243,13 +241,9 @@ class TensorboardReader:
 
     def _add(self, *, is_last: bool = False) -> None:
         for path in self._search.new_files(is_last=is_last):
-            if not path.is_symlink():
-                self._runs[path] = _Run(
-                    EventFile(path, self.directory),
-                    _naming(path.parent.name),
-                    numbers=WholeOrDone(self.first_epoch or 0),
-                )
-                self._folders.add(path)
+            file, numbers = EventFile(path, self.directory), WholeOrDone(self.first_epoch or 0)
+            self._runs[path] = _Run(file, _naming(path.parent.name), numbers=numbers)
+            self._folders.add(path)
 
 
 def _naming(folder: str) -> Callable[[str], str]:
@@ -268,12 +262,4 @@ def _naming(folder: str) -> Callable[[str], str]:
 
 def _measurement(numbers: dict[str, float], epoch: int | None, step: int) -> Measurement:
     found = {name: number_of(number) for name, number in numbers.items()}
-    values, nonfinite = by_finiteness(found | hidden_losses(found))
-    return Measurement(
-        epoch=epoch,
-        step=step,
-        values=with_names(values),
-        nonfinite=with_names(nonfinite),
-        notice="" if all(map(str.strip, numbers)) else NAMELESS,
-        unix_time_s=clock.unix_time_s(),
-    )
+    return measured(found | hidden_losses(found), epoch, step)
