@@ -7,6 +7,7 @@ default that is no constant of the file is unknown.
 from __future__ import annotations
 
 import ast
+import functools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -38,11 +39,22 @@ _PLACED = "(placed)"
 _OF_PARSERS = frozenset({"add_class_arguments", "add_dataclass_arguments", "add_function_arguments"})
 
 
-def read_arguments(tree: ast.Module, beside: Sequence[ast.Module] = ()) -> tuple[str, tuple[Argument, ...]]:
+def read_arguments(trees: Sequence[ast.Module]) -> tuple[str, tuple[Argument, ...]]:
     """Return the library that reads the arguments, and the arguments; an empty name where none is recognised.
 
-    Functions and classes that are named to a library may stand in the modules ``beside`` the script.
+    The first source that declares arguments counts. Functions and classes that it names may stand in the others.
     """
+    parts = [_Declared.of(tree) for tree in trees]
+    known: tuple[str, tuple[Argument, ...]] = ("", ())
+    for tree, part in zip(trees, parts, strict=True):
+        found = _arguments_of(tree, functools.reduce(_Declared.over, reversed(parts), part))
+        if found[1]:
+            return found
+        known = known if known[0] else found
+    return known
+
+
+def _arguments_of(tree: ast.Module, declared: _Declared) -> tuple[str, tuple[Argument, ...]]:
     constants = constants_of(tree)
     found = tuple(argparse_options(tree, constants))
     if found:
@@ -51,12 +63,12 @@ def read_arguments(tree: ast.Module, beside: Sequence[ast.Module] = ()) -> tuple
         found = tuple(reader(tree, constants))
         if found:
             return library, found
-    return _by_signature(tree, _Declared.of(tree, beside))
+    return _by_signature(tree, declared)
 
 
 def needs_subcommand(tree: ast.Module) -> bool:
     """Return whether a script calls a `LightningCLI` that wants ``fit`` behind its name."""
-    declared = _Declared.of(tree, ())
+    declared = _Declared.of(tree)
     return any(declared.is_lightning_cli(call) and not _is_off(keywords_of(call).get("run")) for call in calls_of(tree))
 
 
@@ -66,7 +78,7 @@ def _is_off(node: ast.expr | None) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Declared:
-    """The functions, classes and plain constants of a script and the modules beside it."""
+    """The functions, classes and plain constants of a source and of those beside it."""
 
     functions: Mapping[str, ast.FunctionDef]
     classes: Mapping[str, ast.ClassDef]
@@ -74,22 +86,26 @@ class _Declared:
     enums: Mapping[str, tuple[JsonValue, ...]]
 
     @classmethod
-    def of(cls, tree: ast.Module, beside: Sequence[ast.Module]) -> _Declared:
-        functions: dict[str, ast.FunctionDef] = {}
-        classes: dict[str, ast.ClassDef] = {}
-        constants: dict[str, JsonValue] = {}
-        for one in (*beside, tree):  # the script's own names win
-            functions |= {node.name: node for node in ast.walk(one) if isinstance(node, ast.FunctionDef)}
-            classes |= {node.name: node for node in ast.walk(one) if isinstance(node, ast.ClassDef)}
-            constants |= constants_of(one)
+    def of(cls, tree: ast.Module) -> _Declared:
+        functions, classes, constants = {}, {}, constants_of(tree)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef):
+                functions[node.name] = node
+            elif isinstance(node, ast.ClassDef):
+                classes[node.name] = node
         enums: dict[str, tuple[JsonValue, ...]] = {}
-        for name, node in classes.items():
-            if any("Enum" in name_of(base) for base in node.bases):
-                assigned = [m for m in node.body if isinstance(m, ast.Assign)]
+        for name, one in classes.items():
+            if any("Enum" in name_of(base) for base in one.bases):
+                assigned = [m for m in one.body if isinstance(m, ast.Assign)]
                 members = {name_of(m.targets[0]): value_of(m.value, {}) for m in assigned}
                 enums[name] = tuple(members.values())
                 constants |= {f"{name}.{member}": value for member, value in members.items()}
         return cls(functions, classes, constants, enums)
+
+    def over(self, other: _Declared) -> _Declared:
+        """Return what both declare; where they differ this one counts."""
+        pairs = ((getattr(other, name), getattr(self, name)) for name in ("functions", "classes", "constants", "enums"))
+        return _Declared(*({**below, **above} for below, above in pairs))
 
     def with_bases(self, name: str) -> list[ast.ClassDef]:
         """Return a class and those of its bases that are known, itself first."""

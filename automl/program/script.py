@@ -71,9 +71,7 @@ def read_script(command: str, folder: Path) -> Script:
     if configured is not None:
         library, listed, files = HYDRA, configured.values, (*files, *configured.files)
     else:
-        read = [read_arguments(tree, trees) for tree in trees]
-        known = [found for found in read if found[0]]
-        library, listed = next((found for found in read if found[1]), known[0] if known else ("", ()))
+        library, listed = read_arguments(trees)
     chosen = _chosen_subcommand(listed, words)
     arguments = {one.path: one for one in listed if one.subcommand in {"", chosen}}
     if configured is not None:

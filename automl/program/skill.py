@@ -56,7 +56,9 @@ def program_skill(document: Mapping[str, Any]) -> Skill:
     """
     folder, function = Path(document["folder"]), document.get("file")
     command = document["command"].replace(f"{{{FUNCTION}}}", shlex.quote(function)) if function else document["command"]
-    script, patterns = read_script(command, folder), _texts(document.get("checkpoint"))
+    # What calls a function is ours, never a file of the folder, whatever lies there.
+    script = read_script(command, folder) if function is None else Script(arguments={})
+    patterns = _texts(document.get("checkpoint"))
     is_config, defaults = f"{{{CONFIG}}}" in command, dict(document.get("defaults") or {})
     allowed: Mapping[str, Any] = document.get("arguments") or {}
     own_arguments = {name: Argument(path=name, choices=tuple(values)) for name, values in allowed.items()}

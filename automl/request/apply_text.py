@@ -12,7 +12,7 @@ from automl.errors import ConfigurationError, Problem
 from automl.request.counts import beyond
 from automl.request.model_reading import join_reading
 from automl.request.questions import Phrase, Question, contradictions
-from automl.request.text import ParsedRequest, parse_request
+from automl.request.text import NOTHING_SAID, ParsedRequest, parse_request
 from automl.shown_command import shown_command
 
 if TYPE_CHECKING:
@@ -36,8 +36,10 @@ _EXPECTED = 'plain forms, such as "20 trials", "2 hours", "4 GPUs", "maximise NA
 
 def parse_for(request: StudyRequest, skill: Skill) -> ParsedRequest:
     """Read the request's text with the words of a skill, and join what a language model has read in it."""
+    if not request.request_text:
+        return NOTHING_SAID
     names = (skill.name, skill.network_arch, re.sub(r".*(?:train|finetune)-", "", skill.name))
-    parsed = parse_request(request.request_text or "", metrics=known_metrics(skill), names=names)
+    parsed = parse_request(request.request_text, metrics=known_metrics(skill), names=names)
     parsed = join_reading(parsed, request.request_reading) if request.request_reading else parsed
     said = {f"{name}=": parsed.phrases[name].text for name in _PARAMETERS if name in parsed.values}
     said |= _items(parsed)
@@ -86,7 +88,7 @@ def apply_request_text(
             than a study takes.
     """
     if not request.request_text:
-        return request, ParsedRequest(policy=None, values={}, phrases={}), ()
+        return request, NOTHING_SAID, ()
     parsed = parse_for(request, skill)
     settings: dict[str, Any] = {}
     notes: list[str] = []

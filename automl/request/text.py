@@ -86,6 +86,10 @@ class _Item:
     place: str = ""
 
 
+NOTHING_SAID = ParsedRequest(policy=None, values={}, phrases={})
+"""What is read of no text."""
+
+
 def parse_request(text: str, *, metrics: Mapping[str, str], names: tuple[str, ...] = ()) -> ParsedRequest:
     """Read a request.
 

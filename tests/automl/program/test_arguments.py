@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def read(source: str) -> tuple[str, dict[str, Argument]]:
-    library, arguments = read_arguments(ast.parse(textwrap.dedent(source)))
+    library, arguments = read_arguments([ast.parse(textwrap.dedent(source))])
     return library, {argument.path: argument for argument in arguments}
 
 

@@ -221,3 +221,19 @@ def test_a_function_is_the_same_program_where_its_file_has_moved_to(tmp_path: Pa
     assert before.actions["train"].command == "python -m automl.run_function '/a b/f-0123.pkl' {config_path}"
     assert before.is_function
     assert not program_skill(document).is_function
+
+
+def test_what_calls_a_function_is_no_script_of_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "automl").mkdir()
+    source = "import argparse\np = argparse.ArgumentParser()\np.add_argument('--lr', type=float, default=9.0)\n"
+    (tmp_path / "automl/run_function.py").write_text(source, encoding="utf-8")
+    document = {"command": "python -m automl.run_function {function} {config_path}", "folder": str(tmp_path)}
+
+    of_function, of_program = (
+        program_skill({**document, **file}).actions["train"].program for file in ({"file": "/a/f-0123.pkl"}, {})
+    )
+
+    assert of_function is not None
+    assert of_program is not None
+    assert not of_function.arguments
+    assert of_program.arguments.keys() == {"lr"}

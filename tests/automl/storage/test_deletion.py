@@ -122,7 +122,7 @@ def test_a_folder_deeper_than_python_and_paths_reach_is_deleted(study: Path) -> 
     top = study / "trials/0000/deep"
     top.mkdir()
     here = os.open(top, os.O_RDONLY)
-    for _ in range(3000):
+    for _ in range(2200):
         os.mkdir("d", dir_fd=here)
         below = os.open("d", os.O_RDONLY, dir_fd=here)
         os.close(here)

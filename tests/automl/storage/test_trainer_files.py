@@ -214,7 +214,7 @@ def test_where_there_are_no_hard_links_a_checkpoint_is_copied(
 
 def test_a_folder_deeper_than_python_reaches_ends_no_search(trial: Path) -> None:
     here = os.open(trial, os.O_RDONLY)
-    for _ in range(1500):
+    for _ in range(1100):
         os.mkdir("d", dir_fd=here)
         below = os.open("d", os.O_RDONLY, dir_fd=here)
         os.close(here)

@@ -122,9 +122,9 @@ def test_a_log_of_its_own_under_the_name_of_ours_is_read_and_kept(tmp_path: Path
 
 
 def test_a_trainer_that_removes_its_folder_and_prints_is_not_stalled(tmp_path: Path) -> None:
-    prints = "for _ in range(50): print('working', flush=True); time.sleep(0.1)"
+    prints = "for _ in range(20): print('working', flush=True); time.sleep(0.1)"
 
-    result, _, _ = run_program(tmp_path, REMOVE, prints, stall_s=3.0)
+    result, _, _ = run_program(tmp_path, REMOVE, prints, stall_s=1.2)
 
     assert result.state is TrialState.COMPLETED
 

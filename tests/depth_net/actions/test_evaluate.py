@@ -123,6 +123,7 @@ def test_a_split_without_a_valid_pixel_is_refused(tmp_path: Path) -> None:
         evaluate.run(config, open_status(tmp_path))
 
 
+@pytest.mark.slow  # the training of tests/depth_net/test_execution.py shows the same by default
 def test_loading_processes_are_forked_before_the_model_runs(tmp_path: Path) -> None:
     load_trained(tmp_path, "evaluate")
     data = [{"dataset_name": "NYUDV2", "data_file": str(write_nyu(tmp_path / "test", 66))}]

@@ -88,6 +88,7 @@ def test_the_champion_is_a_logged_model_and_an_output_of_the_run(
     assert {file.name for file in folder.iterdir()} >= {"MLmodel", "code", "data", "requirements.txt"}
 
 
+@pytest.mark.slow
 def test_the_environment_of_the_champion_needs_no_package_of_ours(
     registered: tuple[MlflowClient, str, Path, dict[str, Any]],
 ) -> None:
