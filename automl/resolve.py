@@ -20,7 +20,7 @@ from automl.skill.catalog import SkillStatus, describe
 from automl.skill.layout import find_files
 from automl.skill.objective import objective_for
 from automl.space.build import SpaceRequest, build_space, suggest_candidates
-from automl.space.parameters import SearchSpace
+from automl.space.search_space import SearchSpace
 from automl.space.unlisted import with_middles
 from automl.spec.build import build_spec, expand_shorthands
 from automl.spec.data import has_place
@@ -30,8 +30,7 @@ from automl.spec.special import takes_checkpoint
 from automl.spec.train_schema import SchemaStatus, TrainSchema, read_train_schema
 from automl.spec.validate import check_skill, check_spec
 from automl.storage.paths import StudyPaths
-from automl.study.model import LAST_EPOCH, Direction, Objective
-from automl.study.objectives import parse_constraints, split_objective
+from automl.study.objectives import LAST_EPOCH, Direction, Objective, parse_constraints, split_objective
 
 if TYPE_CHECKING:
     from automl.request.study_request import StudyRequest

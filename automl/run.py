@@ -39,8 +39,8 @@ from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import write_plan
 from automl.storage.study_directory import ended_study, write_record
 from automl.study.evaluation import RecordLocation
-from automl.study.model import StudyLocation
-from automl.study.plan import StudyParts, plan_study
+from automl.study.model import StudyLocation, StudyParts
+from automl.study.plan import plan_study
 from automl.tracking.base import Tracker, TrackerGroup
 from automl.tracking.mlflow.uri import default_tracking_uri, without_password
 from automl.tracking.tensorboard import TensorboardTracker

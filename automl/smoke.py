@@ -21,7 +21,7 @@ from automl.request.location import make_private
 from automl.request.policy import Route
 from automl.resolve import chosen_scheduler
 from automl.samplers.registry import make_searcher
-from automl.space.parameters import SearchSpace
+from automl.space.search_space import SearchSpace
 from automl.storage.deletion import delete
 from automl.storage.paths import AttemptPaths
 from automl.study.model import Budget, StudyLocation

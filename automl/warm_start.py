@@ -24,7 +24,7 @@ from automl.request.policy import Route
 from automl.storage.plan_document import named_study
 from automl.storage.study_directory import read_study, why_unreadable
 from automl.study.causes import Origin, OriginKind
-from automl.study.replicates import without_needless_race
+from automl.study.replication import without_needless_race
 from automl.study.trial import EarlierPoint
 from automl.transfer import FEWEST_STUDIES, FEWEST_TRIALS, described, learns, observed, with_own_names
 

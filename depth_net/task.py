@@ -18,9 +18,9 @@ from typing_extensions import override
 from depth_net.data.dataset import REPEATED
 from depth_net.data.families import resolve_depth_range
 from depth_net.losses import loss_of
+from depth_net.model.adapters import adapter_state
 from depth_net.model.native_size import restore_native_size
 from depth_net.model.published_state import publish
-from depth_net.model.tuning import adapter_state
 from depth_net.model.weights import METADATA_KEY, metadata_of
 from depth_net.optim import (
     OPTIM_KEY,

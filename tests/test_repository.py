@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import graphlib
 import re
 import shutil
 import subprocess
@@ -31,6 +33,21 @@ def test_nothing_is_named_for_nothing() -> None:
     named = [str(file.relative_to(ROOT)) for file in CODE if FORBIDDEN_NAMES & {file.stem, *file.parent.parts}]
 
     assert not named
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    modules = {".".join(file.relative_to(ROOT).with_suffix("").parts): file for file in CODE}
+    imported: dict[str, set[str]] = {}
+    for module, file in modules.items():
+        nodes = [
+            node for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))) if isinstance(node, ast.ImportFrom)
+        ]
+        named = {
+            name for node in nodes for one in node.names for name in (f"{node.module}", f"{node.module}.{one.name}")
+        }
+        imported[module] = named & modules.keys() - {module}
+
+    graphlib.TopologicalSorter(imported).prepare()  # raises CycleError with the circle
 
 
 def documents() -> list[Path]:

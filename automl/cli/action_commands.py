@@ -7,15 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from automl.cli.options import (
-    data_option,
-    json_option,
-    print_json,
-    set_option,
-    split_pairs,
-    study_argument,
-    wrong_argument,
-)
+from automl.cli.options import data_option, json_option, print_json, set_option, split_pairs, study_argument
+from automl.cli.paths import wrong_argument
 from automl.duration import format_duration
 from automl.errors import AutomlError, ConfigurationError, Problem
 

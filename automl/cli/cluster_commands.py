@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from automl.cli.options import AbsolutePath, print_json, results_root, study_argument, wrong_argument
+from automl.cli.options import AbsolutePath, print_json, study_argument
+from automl.cli.paths import results_root, wrong_argument
 from automl.cli.request_options import build_request, job_options
 from automl.errors import InterruptedStudyError, LaunchError, StudyFailedError
 from automl.request.counts import MOST_NODES, MOST_PER_NODE

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from automl.cli import render
-from automl.cli.options import wrong_argument
+from automl.cli.paths import wrong_argument
 from automl.storage.final_status import read_settled
-from automl.study.model import Direction
+from automl.study.objectives import Direction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

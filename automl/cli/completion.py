@@ -59,7 +59,7 @@ def ready_studies() -> Iterable[str]:
 
 def studies() -> Iterable[str]:
     """Return the studies of the results folder, by their names and by those of their skills."""
-    from automl.cli.options import results_root
+    from automl.cli.paths import results_root
     from automl.storage.paths import find_studies
     from automl.storage.plan_document import read_plan
 

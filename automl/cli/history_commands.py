@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from automl.cli.completion import completing, studies
-from automl.cli.options import StudyPath, json_option, print_json, wrong_argument
+from automl.cli.options import StudyPath, json_option, print_json
+from automl.cli.paths import wrong_argument
 from automl.errors import ConfigurationError, Problem, counted
 
 commands = click.Group()

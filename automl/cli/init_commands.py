@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from automl.cli.options import wrong_argument
+from automl.cli.paths import wrong_argument
 from automl.config_files import parse_yaml
 from automl.program.arguments import JSONARGPARSE, LIGHTNING
 from automl.shown_command import shown_command

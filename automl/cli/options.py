@@ -5,31 +5,24 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from automl.cli.completion import completing, studies
+from automl.cli.paths import absolute, results_root
 from automl.errors import ConfigurationError, Problem
-from automl.regular_file import followed
 from automl.storage.paths import StudyPaths
-from automl.tracking.mlflow.uri import PLAIN_PATH, names_another_file
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterable
 
     from automl.skill.model import JsonValue
     from automl.tracking.base import Tracker
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
-
-
-def absolute(path: Path) -> Path:
-    """Return an absolute path without ``..``; links in other paths stay."""
-    path = path.expanduser().absolute()
-    return followed(path) if ".." in path.parts else path
 
 
 class AbsolutePath(click.Path[Path]):
@@ -96,29 +89,6 @@ def _strict(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def wrong_argument(where: str, found: str, expected: str, fix: str) -> ConfigurationError:
-    """Return the error about one thing that the command line says."""
-    return ConfigurationError.single("the command line", where=where, found=found, expected=expected, fix=fix)
-
-
-def results_root(given: Path | None) -> Path:
-    """Return the results folder, absolute: the option, AUTOML_RESULTS, or `results/` here.
-
-    Raises:
-        ConfigurationError: its path is no UTF-8, which neither JSON files nor MLflow can hold, or MLflow would take
-            that of its sqlite file for another.
-    """
-    root = absolute(Path(given or os.environ.get("AUTOML_RESULTS") or "results"))
-    try:
-        str(root).encode()
-    except UnicodeEncodeError as error:
-        fix = "choose another folder, or a locale of UTF-8"
-        raise wrong_argument("--results", repr(str(root)), "a path in UTF-8", fix) from error
-    if names_another_file(str(root)):
-        raise wrong_argument("--results", str(root), PLAIN_PATH, "choose another folder")
-    return root
-
-
 def split_pairs(
     data: Iterable[str], settings: Iterable[str], problems: list[Problem]
 ) -> tuple[dict[str, str], dict[str, JsonValue]]:
@@ -172,14 +142,3 @@ def record_rows(root: Path, *, is_just_run: bool = False) -> list[tuple[str, str
         rows.append(("model", model if is_of_now else f"{model} (when it was registered)"))
     rows += [("  not there", text) for text in record["missing"]]
     return rows + [("  refused", text) for text in record["refused"]]
-
-
-def show_study(root: Path, *, as_json: bool) -> None:
-    """Show what came out of a study that has just been run."""
-    from automl.cli.summary import print_summary
-    from automl.tracking.mlflow.folder import recorded_document
-
-    if as_json:
-        print_json(recorded_document(root))
-    else:
-        print_summary(root)

@@ -23,7 +23,7 @@ from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan
 from automl.storage.study_directory import read_state, study_of_plan
 from automl.study.events import StudyEnded, StudyStarted, TrialEnded
-from automl.study.replicates import what_follows
+from automl.study.replication import what_follows
 from automl.study.state import Phase, StudyState, apply
 from automl.tracking.base import Tracker
 from automl.transfer import described

@@ -10,16 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from automl.cli.options import (
-    AbsolutePath,
-    notify_option,
-    print_json,
-    progress_and_notification,
-    show_study,
-    wrong_argument,
-)
+from automl.cli.options import AbsolutePath, notify_option, print_json, progress_and_notification
+from automl.cli.paths import wrong_argument
 from automl.cli.request_options import build_request, location, skill_options, study_options
 from automl.cli.request_reading import confirm_reading
+from automl.cli.summary import show_study
 from automl.duration import format_duration
 from automl.errors import ConfigurationError, Problem, counted
 from automl.study.cost import WEIGHED, ObjectivePer

@@ -9,14 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from automl.cli.completion import completing, ready_studies, samplers, schedulers, skills, studies
-from automl.cli.options import (
-    data_option,
-    json_option,
-    read_settings,
-    results_root,
-    set_option,
-    split_pairs,
-)
+from automl.cli.options import data_option, json_option, read_settings, set_option, split_pairs
+from automl.cli.paths import results_root
 from automl.duration import parse_duration_s
 from automl.errors import ConfigurationError, Problem
 from automl.request.counts import MOST
@@ -30,7 +24,7 @@ from automl.skill.layout import is_skill
 from automl.spec.typed import typed
 from automl.study.cost import ObjectivePer
 from automl.study.launch_plan import LAUNCHER_NAMES
-from automl.study.replicates import AUTO
+from automl.study.replication import AUTO
 from automl.tracking.mlflow.uri import absolute_uri
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from automl.cli.options import wrong_argument
+from automl.cli.paths import wrong_argument
 from automl.errors import LaunchError
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from automl.cli.options import json_option, print_json, results_root, wrong_argument
+from automl.cli.options import json_option, print_json
+from automl.cli.paths import results_root, wrong_argument
 from automl.cli.terminal import one_line
 from automl.errors import AutomlError, Problem
 from automl.machine import shown_bytes

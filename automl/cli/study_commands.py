@@ -19,10 +19,10 @@ from automl.cli.options import (
     print_json,
     progress_and_notification,
     record_rows,
-    show_study,
     study_argument,
-    wrong_argument,
 )
+from automl.cli.paths import wrong_argument
+from automl.cli.summary import show_study
 from automl.cli.terminal import visible
 from automl.errors import NothingToRunError
 from automl.request.counts import MOST

@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from automl.cli import render
-from automl.cli.options import record_rows
+from automl.cli.options import print_json, record_rows
 from automl.cli.render import format_measure
 from automl.errors import ConfigurationError
 from automl.handoff.best import read_best
@@ -16,7 +16,7 @@ from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_evaluations
 from automl.study.evaluation import ActionStatus, Evaluation
 from automl.study.last_epochs import last_epochs
-from automl.study.model import Direction
+from automl.study.objectives import Direction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -126,3 +126,13 @@ def _place_rows(directory: Path, outcome: Outcome) -> Iterator[tuple[str, object
         yield "spec of the best", best_spec
     yield from record_rows(directory, is_just_run=True)
     yield "compare in a browser", shown_command("ui", directory.parent)
+
+
+def show_study(root: Path, *, as_json: bool) -> None:
+    """Show what came out of a study that has just been run."""
+    from automl.tracking.mlflow.folder import recorded_document
+
+    if as_json:
+        print_json(recorded_document(root))
+    else:
+        print_summary(root)

@@ -34,7 +34,8 @@ from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan
 from automl.storage.study_directory import read_state, read_study, study_of_plan
 from automl.study.events import StudyEnded
-from automl.study.replicates import counts_of, most_replicates
+from automl.study.replicates import counts_of
+from automl.study.replication import most_replicates
 from automl.study.state import Phase, StudyState, apply
 from automl.study.trial import TrialState
 

@@ -14,7 +14,8 @@ from automl.trial.failures import signature
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from automl.study.model import Budget, Objective, StudyPlan
+    from automl.study.model import Budget, StudyPlan
+    from automl.study.objectives import Objective
     from automl.study.trial import TrialResult
 
 IDENTICAL_ERRORS = 3

@@ -14,7 +14,7 @@ from automl.study.causes import OriginKind
 from automl.study.state import Phase
 from automl.trial.attempts import Start, find_continuation, measured_by, next_start, unused_attempt
 from automl.trial.checkpoints import list_checkpoints
-from automl.trial.task import watch_of
+from automl.trial.watch import watch_of
 
 if TYPE_CHECKING:
     from automl.storage.paths import StudyPaths

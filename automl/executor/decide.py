@@ -15,7 +15,7 @@ from automl.study.causes import OriginKind
 from automl.study.ends import EndKind, EndReason, StopCause, StopKind
 from automl.study.events import EndDecided, Event, RangeGrown, StopDecided, TrialPromoted
 from automl.study.race import next_round
-from automl.study.replicates import replicate_seeds
+from automl.study.replication import replicate_seeds
 from automl.study.result import StudyResult
 from automl.study.state import Phase
 

@@ -17,7 +17,7 @@ from automl.regular_file import followed
 from automl.storage.deletion import delete, is_deletable, real_path
 from automl.trial.attempts import find_continuation, measured_by, starts_of
 from automl.trial.checkpoints import all_checkpoints, checkpoint_of_epoch, latest_links, size_of
-from automl.trial.task import watch_of
+from automl.trial.watch import watch_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence

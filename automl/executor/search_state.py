@@ -22,7 +22,7 @@ from automl.study.events import (
     TrialProposed,
 )
 from automl.study.finite import is_finite
-from automl.study.model import Direction
+from automl.study.objectives import Direction
 from automl.study.state import Phase
 
 if TYPE_CHECKING:

@@ -8,6 +8,8 @@ which the checkpoint was found to be good. An override that would change the mod
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from automl.architectures.model import matches
@@ -25,12 +27,36 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from automl.handoff.actions import ActionOptions
     from automl.handoff.best import ChosenCheckpoint
     from automl.skill.model import JsonValue, Skill
     from automl.spec.model import Spec
 
 _SPLITS = re.compile(r"(?P<section>.*\b)(?:test|infer|eval|inference)_dataset\.(?P<key>.+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionOptions:
+    """What a user may choose.
+
+    Attributes:
+        trial: A trial's number; None for the best checkpoint of the study.
+        epoch: Zero-based epoch of the trial; None for its best one.
+        data: Split -> path, e.g. ``test`` for evaluate.
+        overrides: Parameter path -> value.
+        checkpoint: A file from outside the study in place of a trial's.
+        gpus: Devices, as CUDA_VISIBLE_DEVICES entries; empty for none.
+        threads: CPU threads.
+        time_limit_s: It is ended, and has failed, after so long; None for no limit.
+    """
+
+    trial: int | None = None
+    epoch: int | None = None
+    data: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    overrides: Mapping[str, JsonValue] = field(default_factory=lambda: MappingProxyType({}))
+    checkpoint: Path | None = None
+    gpus: tuple[str, ...] = ()
+    threads: int = 1
+    time_limit_s: float | None = None
 
 
 def action_spec(

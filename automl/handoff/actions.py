@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, LaunchError
-from automl.handoff.action_spec import action_spec
+from automl.handoff.action_spec import ActionOptions, action_spec
 from automl.handoff.best import ChosenCheckpoint, choose_checkpoint
 from automl.launch.base import LaunchRequest
 from automl.launch.choice import OVERRIDE, make_launcher, ready_launch
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from automl.launch.base import Job, Launcher
-    from automl.skill.model import JsonValue, Skill, SkillAction
+    from automl.skill.model import Skill, SkillAction
     from automl.storage.paths import ActionPaths
     from automl.study.trial import Measurement
 
@@ -58,31 +58,6 @@ logger = logging.getLogger(__name__)
 
 _POLL_S = 0.1
 _GRACE_S = 5.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActionOptions:
-    """What a user may choose.
-
-    Attributes:
-        trial: A trial's number; None for the best checkpoint of the study.
-        epoch: Zero-based epoch of the trial; None for its best one.
-        data: Split -> path, e.g. ``test`` for evaluate.
-        overrides: Parameter path -> value.
-        checkpoint: A file from outside the study in place of a trial's.
-        gpus: Devices, as CUDA_VISIBLE_DEVICES entries; empty for none.
-        threads: CPU threads.
-        time_limit_s: It is ended, and has failed, after so long; None for no limit.
-    """
-
-    trial: int | None = None
-    epoch: int | None = None
-    data: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    overrides: Mapping[str, JsonValue] = field(default_factory=lambda: MappingProxyType({}))
-    checkpoint: Path | None = None
-    gpus: tuple[str, ...] = ()
-    threads: int = 1
-    time_limit_s: float | None = None
 
 
 def options_here() -> ActionOptions:

@@ -35,7 +35,7 @@ from automl.storage.paths import StudyPaths, make_folder
 from automl.storage.plan_document import read_plan
 from automl.storage.study_directory import read_results, read_state, study_of_plan
 from automl.storage.trainer_files import keep_made, refusals, sha256_of
-from automl.study.model import Direction
+from automl.study.objectives import Direction
 from automl.trial.checkpoints import checkpoint_of_epoch
 from automl.trial.working_folder import places_of
 

@@ -26,7 +26,7 @@ from automl.study.evaluation import ActionStatus, Delta, Evaluation
 from automl.study.events import ActionEnded, Evaluated
 
 if TYPE_CHECKING:
-    from automl.handoff.actions import ActionOptions
+    from automl.handoff.action_spec import ActionOptions
     from automl.launch.base import Launcher
     from automl.skill.model import Skill
     from automl.storage.event_log import EventLog

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from automl.html_report.study_facts import SearchedParameter, StudyFacts
-    from automl.study.model import Objective
+    from automl.study.objectives import Objective
 
 MIN_TRIALS = 8
 """With fewer trials that have a value neither importances nor contours are shown."""

@@ -15,7 +15,7 @@ from automl.storage.final_status import read_settled
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_evaluations
 from automl.study.events import RangeGrown, TrialEnded, TrialStarted
-from automl.study.model import Direction
+from automl.study.objectives import Direction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from automl.study.earlier import Agreement
     from automl.study.evaluation import Evaluation
     from automl.study.events import StudyEnded, StudySuspended
-    from automl.study.model import Objective
+    from automl.study.objectives import Objective
     from automl.study.result import StudyResult
 
 TRIAL, STATE, TEXT, COMPETES = "trial number", "trial state", "trial text", "trial competes"

@@ -21,15 +21,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from automl.launch.control import redirect
 from automl.launch.processes import die_with_parent, has_tag
-from automl.launch.supervisor import redirect
 from automl.regular_file import followed, reopened
 from automl.storage.deletion import delete
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from automl.launch.supervisor import ControlSocket
+    from automl.launch.control import ControlSocket
 
 _OUT_OF_MEMORY = "the engine ended the container for using more memory than its limit"
 _CLIENT_LIMIT_S = 120.0

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
     from types import TracebackType
 
-    from automl.launch.supervisor import Request
+    from automl.launch.control import Request
 
 
 def find_entry(name: str) -> EntryPoint | None:

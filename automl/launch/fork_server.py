@@ -22,10 +22,12 @@ import time
 from typing import TYPE_CHECKING
 
 from automl.launch.processes import become_subreaper, descendants, send_signal
-from automl.launch.supervisor import Request, Supervisor, WakePipe
+from automl.launch.supervisor import Supervisor, WakePipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from automl.launch.control import Request
 
 HOLD = b"H"
 JOB = b"J"

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from automl.errors import LaunchError, LaunchFailure
 from automl.launch.base import ExternalEnd, Job
+from automl.launch.control import ControlSocket
 from automl.launch.processes import descendants, end_leftovers, read_process, send_signal
-from automl.launch.supervisor import ControlSocket
 
 if TYPE_CHECKING:
     import socket

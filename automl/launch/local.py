@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING
 from automl.errors import LaunchError
 from automl.launch.base import Launcher
 from automl.launch.command import bin_directory, locate_program, trial_environment
+from automl.launch.control import open_log
 from automl.launch.entry import find_entry
 from automl.launch.fork_server import HOLD, JOB, peer_user
 from automl.launch.job import SupervisedJob
 from automl.launch.standby import Standby
-from automl.launch.supervisor import open_log
 from automl.regular_file import open_regular
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from automl.errors import LaunchError
-from automl.launch.supervisor import ControlSocket
+from automl.launch.control import ControlSocket
 
 if TYPE_CHECKING:
     import socket

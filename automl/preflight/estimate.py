@@ -16,7 +16,7 @@ from automl.preflight.findings import Finding, doubt, good
 from automl.preflight.weights import named_weights
 from automl.storage.paths import find_studies
 from automl.storage.study_directory import read_study
-from automl.study.replicates import most_replicates
+from automl.study.replication import most_replicates
 from automl.study.trial import TrialState
 from automl.trial.checkpoints import size_of
 

@@ -20,7 +20,7 @@ from automl.study.trial import TrialState
 
 if TYPE_CHECKING:
     from automl.samplers.history import History, Observation
-    from automl.space.parameters import SearchSpace
+    from automl.space.search_space import SearchSpace
 
 _FIRST_STEP = 0.25
 

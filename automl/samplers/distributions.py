@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
     from optuna.trial import TrialState as OptunaState
 
-    from automl.space.parameters import Parameter, SearchSpace
+    from automl.space.parameters import Parameter
+    from automl.space.search_space import SearchSpace
     from automl.space.values import Scalar
 
 IN_RANGE = "in range"

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from automl.samplers.history import History
-    from automl.space.parameters import Parameter, SearchSpace
+    from automl.space.parameters import Parameter
+    from automl.space.search_space import SearchSpace
     from automl.space.values import Scalar
 
 _PURPOSE = 606

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from automl.space.conditions import Condition
-    from automl.space.parameters import Parameter, SearchSpace
+    from automl.space.parameters import Parameter
+    from automl.space.search_space import SearchSpace
     from automl.space.values import Scalar
 
 # Up to this many values a range is kept as a table; beyond it a range of ints is as good as continuous.

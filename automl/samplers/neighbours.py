@@ -12,7 +12,8 @@ from automl.samplers.sampler import generator_for
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from automl.space.parameters import Parameter, SearchSpace
+    from automl.space.parameters import Parameter
+    from automl.space.search_space import SearchSpace
     from automl.space.values import Scalar
 
 _PURPOSE = 202

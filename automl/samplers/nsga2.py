@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from automl.samplers.history import History, Observation
-    from automl.space.parameters import SearchSpace
+    from automl.space.search_space import SearchSpace
 
 # Trials with a value that are proposed before by a Sobol sequence.
 _SOBOL_TRIALS = 8

@@ -12,7 +12,7 @@ from automl.study.causes import Origin, OriginKind
 
 if TYPE_CHECKING:
     from automl.samplers.history import History
-    from automl.space.parameters import SearchSpace
+    from automl.space.search_space import SearchSpace
     from automl.space.values import Scalar
 
 _SOBOL_PURPOSE = 101

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, Trial
 
     from automl.samplers.history import History, Observation
-    from automl.space.parameters import Parameter, SearchSpace
+    from automl.space.parameters import Parameter
+    from automl.space.search_space import SearchSpace
     from automl.space.values import Scalar
 
 # Trials with a value that are proposed before by a Sobol sequence.

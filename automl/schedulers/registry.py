@@ -13,7 +13,7 @@ from automl.schedulers.asha import AshaScheduler, HyperbandScheduler, PausingAsh
 from automl.schedulers.base import Scheduler
 from automl.schedulers.population import PopulationScheduler
 from automl.schedulers.simple import AutoScheduler, IEpochScheduler, MedianScheduler, PatienceScheduler
-from automl.study.model import Direction
+from automl.study.objectives import Direction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -21,10 +21,10 @@ from automl.space.activity import activity, run_length
 from automl.space.conditions import Condition, Relation, RelationKind
 from automl.space.derived import UserRange, family_of
 from automl.space.pairs import apart, pairs
-from automl.space.parameters import LeftOut, Parameter, SearchSpace
 from automl.space.ranges import make_parameter, schema_interval
 from automl.space.reasons import Facts, effective_parameters, left_out_by
 from automl.space.relations import MIRRORED, bind, relations_of
+from automl.space.search_space import LeftOut, SearchSpace
 from automl.space.selection import Selection, check_user_range, read_selection
 from automl.space.unlisted import kind_of_range, plain
 from automl.space.values import is_same
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from automl.skill.model import JsonValue, Skill
+    from automl.space.parameters import Parameter
     from automl.space.values import Scalar
     from automl.spec.model import Spec
     from automl.spec.train_schema import TrainSchema

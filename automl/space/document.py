@@ -6,12 +6,13 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from automl.space.parameters import LeftOut, Parameter, ParameterType
+from automl.space.parameters import Parameter, ParameterType
+from automl.space.search_space import LeftOut
 from automl.space.values import Scalar
 
 if TYPE_CHECKING:
     from automl.skill.model import Skill
-    from automl.space.parameters import SearchSpace
+    from automl.space.search_space import SearchSpace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING
 from automl.skill.fields import is_number
 from automl.space.conditions import Relation, RelationKind
 from automl.space.feasible import limits, nearest_valid, strict_gap, within
-from automl.space.parameters import LeftOut, Parameter, SearchSpace
+from automl.space.search_space import LeftOut, SearchSpace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
+    from automl.space.parameters import Parameter
     from automl.space.values import Scalar
     from automl.spec.math_cond import MathCondition
     from automl.spec.model import Spec

@@ -25,7 +25,8 @@ from automl.study.cost import ObjectivePer, objective_per
 from automl.study.earlier import EarlierStudy
 from automl.study.evaluation import RecordLocation
 from automl.study.launch_plan import LaunchPlan
-from automl.study.model import Budget, Direction, Objective, Resources
+from automl.study.model import Budget, Resources
+from automl.study.objectives import Direction, Objective
 
 if TYPE_CHECKING:
     from automl.architectures.model import Architecture

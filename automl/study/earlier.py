@@ -8,7 +8,7 @@ from typing import Any
 
 from automl.space.document import PlannedParameter
 from automl.space.values import Scalar
-from automl.study.model import Direction
+from automl.study.objectives import Direction
 from automl.study.trial import TrialState
 
 

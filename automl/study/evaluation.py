@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from automl.study.model import Direction
+from automl.study.objectives import Direction
 
 
 class ActionStatus(StrEnum):

@@ -7,7 +7,6 @@ written to `plan.json` and never changed afterwards.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -20,44 +19,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from automl.plugins import Plugin
-    from automl.request.policy import Route
+    from automl.request.policy import PolicyDecision, Route
     from automl.skill.model import JsonValue, Skill
-    from automl.space.parameters import SearchSpace
+    from automl.space.search_space import SearchSpace
     from automl.space.values import Scalar
     from automl.spec.model import Spec
     from automl.study.earlier import EarlierStudy
-    from automl.study.objectives import Constraint
-
-
-class Direction(StrEnum):
-    """Whether more or less of a metric is better."""
-
-    MAXIMIZE = "maximize"
-    MINIMIZE = "minimize"
-
-    def is_better(self, value: float, than: float) -> bool:
-        """Tell whether ``value`` is strictly better."""
-        return value > than if self is Direction.MAXIMIZE else value < than
-
-    @property
-    def sign(self) -> float:
-        """Factor that turns a value so that larger is better."""
-        return 1.0 if self is Direction.MAXIMIZE else -1.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Objective:
-    """A metric as the trainer names it, its direction, and where both come from, e.g. ``--metric``."""
-
-    metric: str
-    direction: Direction
-    source: str = ""
-
-
-LAST_EPOCH = Objective(
-    metric="last_epoch", direction=Direction.MAXIMIZE, source="no metric is known: the last epoch counts"
-)
-"""The objective of one training without a metric."""
+    from automl.study.objectives import Constraint, Objective
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +64,19 @@ class Resources:
     cpus_per_trial: float = 1.0
     threads_per_trial: int = 1
     nodes_per_trial: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyParts:
+    """What is known before the plan is made; the space is ignored when training once, the first objective leads."""
+
+    skill: Skill
+    decision: PolicyDecision
+    spec: Spec
+    space: SearchSpace
+    objectives: tuple[Objective, ...]
+    constraints: tuple[Constraint, ...] = ()
+    launch: LaunchPlan = field(default_factory=LaunchPlan)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

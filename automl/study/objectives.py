@@ -1,10 +1,11 @@
-"""What a study wants besides its primary objective: further objectives, and limits that its best trial must keep."""
+"""What a study wants: its objectives, the primary one first, and limits that its best trial must keep."""
 
 from __future__ import annotations
 
 import math
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError, Problem
@@ -13,10 +14,39 @@ from automl.study.finite import is_finite
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from automl.study.model import Objective
-
 _DIRECTIONS = {"maximize": "maximize", "max": "maximize", "minimize": "minimize", "min": "minimize"}
 _CONSTRAINT = re.compile(r"\s*(?P<metric>[^\s<>=]+)\s*(?P<sign><=|>=|<|>)\s*(?P<bound>\S+)\s*")
+
+
+class Direction(StrEnum):
+    """Whether more or less of a metric is better."""
+
+    MAXIMIZE = "maximize"
+    MINIMIZE = "minimize"
+
+    def is_better(self, value: float, than: float) -> bool:
+        """Tell whether ``value`` is strictly better."""
+        return value > than if self is Direction.MAXIMIZE else value < than
+
+    @property
+    def sign(self) -> float:
+        """Factor that turns a value so that larger is better."""
+        return 1.0 if self is Direction.MAXIMIZE else -1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objective:
+    """A metric as the trainer names it, its direction, and where both come from, e.g. ``--metric``."""
+
+    metric: str
+    direction: Direction
+    source: str = ""
+
+
+LAST_EPOCH = Objective(
+    metric="last_epoch", direction=Direction.MAXIMIZE, source="no metric is known: the last epoch counts"
+)
+"""The objective of one training without a metric."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,6 @@ import dataclasses
 import hashlib
 import json
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,39 +18,24 @@ from automl.machine import threads_of
 from automl.request.policy import Route
 from automl.request.study_request import default_name
 from automl.space.document import space_document
-from automl.space.parameters import LeftOut, SearchSpace
+from automl.space.search_space import LeftOut, SearchSpace
 from automl.space.unlisted import FIRST, MIDDLE
 from automl.study.causes import Origin, OriginKind
 from automl.study.cost import UNWEIGHED, ObjectivePer
-from automl.study.launch_plan import LaunchPlan
-from automl.study.model import Budget, Objective, Resources, StudyPlan
-from automl.study.replicates import decide_replication, seed_key
+from automl.study.model import Budget, Resources, StudyPlan
+from automl.study.replication import decide_replication, seed_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from automl.machine import Machine
-    from automl.request.policy import PolicyDecision
     from automl.request.study_request import ResourceSettings, StudyRequest
     from automl.skill.model import Skill
     from automl.spec.model import Spec
-    from automl.study.objectives import Constraint
+    from automl.study.model import StudyParts
 
 DEFAULT_TRIALS = 20
 DEFAULT_SEED = 20260
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StudyParts:
-    """What is known before the plan is made; the space is ignored when training once, the first objective leads."""
-
-    skill: Skill
-    decision: PolicyDecision
-    spec: Spec
-    space: SearchSpace
-    objectives: tuple[Objective, ...]
-    constraints: tuple[Constraint, ...] = ()
-    launch: LaunchPlan = field(default_factory=LaunchPlan)
 
 
 def plan_study(

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from automl.study.model import Direction
-from automl.study.objectives import unmet, wanted_metrics
+from automl.study.objectives import Direction, unmet, wanted_metrics
 from automl.study.replicates import replicated
 
 if TYPE_CHECKING:
-    from automl.study.model import Objective
-    from automl.study.objectives import Constraint
+    from automl.study.objectives import Constraint, Objective
     from automl.study.replicates import Replicated
     from automl.study.trial import TrialResult
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from automl.samplers.searcher import Searcher
-    from automl.space.parameters import SearchSpace
+    from automl.space.search_space import SearchSpace
     from automl.study.trial import Proposal
 
 ENDS = (TrialState.COMPLETED, TrialState.DIVERGED, TrialState.STOPPED, TrialState.FAILED, TrialState.COMPLETED)

@@ -9,7 +9,7 @@ import pytest
 
 from automl.schedulers.base import Action, Report
 from automl.schedulers.registry import make_scheduler
-from automl.study.model import Direction
+from automl.study.objectives import Direction
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

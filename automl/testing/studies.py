@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from automl.request.policy import Route
 from automl.skill.model import Skill, SkillAction
 from automl.space.conditions import Condition, Relation, RelationKind
-from automl.space.parameters import Parameter, ParameterType, SearchSpace
+from automl.space.parameters import Parameter, ParameterType
+from automl.space.search_space import SearchSpace
 from automl.spec.model import Spec
-from automl.study.model import Budget, Direction, Objective, Resources, StudyPlan
+from automl.study.model import Budget, Resources, StudyPlan
+from automl.study.objectives import Direction, Objective
 from automl.study.trial import TrialResult, TrialState
 
 if TYPE_CHECKING:

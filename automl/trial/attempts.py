@@ -27,7 +27,7 @@ from automl.storage.paths import AttemptPaths
 from automl.study.trial import FailureKind, TrialState
 from automl.trial.checkpoints import list_checkpoints
 from automl.trial.sources import recorded_measurements
-from automl.trial.task import watch_of
+from automl.trial.watch import watch_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from automl.study.model import StudyPlan
     from automl.study.state import TrialRecord
     from automl.study.trial import Measurement, TrialResult
-    from automl.trial.task import TrialWatch
+    from automl.trial.watch import TrialWatch
 
 MAX_ATTEMPTS = 3
 """Attempts of one trial that the infrastructure may cost."""

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 from automl.readers.log_lines import BY_LOG
 from automl.readers.names import find_name
-from automl.study.model import LAST_EPOCH, Direction
+from automl.study.objectives import LAST_EPOCH, Direction
 from automl.trial.failures import DIVERGED_CODE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from automl.study.trial import Measurement
-    from automl.trial.task import TrialWatch
+    from automl.trial.watch import TrialWatch
 
 # A loss that grows to a thousand times the largest one of its first epochs does not come back.
 EXPLOSION_FACTOR = 1e3

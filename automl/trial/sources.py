@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from automl.storage.paths import AttemptPaths
     from automl.study.trial import Measurement
     from automl.trial.follow import Source
-    from automl.trial.task import TrialWatch
+    from automl.trial.watch import TrialWatch
 
 
 def sources_of(

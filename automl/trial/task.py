@@ -21,22 +21,21 @@ from automl.launch.command import (
     trial_environment,
 )
 from automl.launch.mounts import readable_paths
-from automl.plugins import Plugin, PluginKind
 from automl.skill.model import ConfigFormat, SlotKind
 from automl.spec.complete import ActionRun, complete_spec
 from automl.spec.model import iterate_leaves
 from automl.storage.paths import AttemptPaths
+from automl.trial.watch import TrialWatch, watch_of
 from automl.trial.working_folder import ShownFolder, places_of, shown_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from automl.architectures.model import CheckpointNaming
     from automl.skill.model import JsonValue
     from automl.spec.model import Spec
     from automl.storage.paths import StudyPaths
-    from automl.study.model import Objective, StudyPlan
+    from automl.study.model import StudyPlan
     from automl.study.trial import Measurement, Proposal
     from automl.trial.attempts import Start
 
@@ -70,35 +69,6 @@ class TrialCommand:
     options: Mapping[str, str] = field(default_factory=dict)
     places: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     shown: ShownFolder | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrialWatch:
-    """What is read of a trial while it runs.
-
-    Attributes:
-        objective: The primary objective.
-        naming: How the trainer names its checkpoints.
-        watched: Training losses whose first non-finite value ends the trial.
-        explosion: A training loss that explodes ends the trial too.
-        max_epochs: Epochs of a full run, where known.
-        metric_file: A JSON file below the attempt's directory that holds the metrics, where the skill names one.
-        wanted: Names of the other metrics that the study looks at, as it spells them.
-        first_epoch: Number of the trainer's first epoch where the study says it; None where it has to be recognised.
-        readers: Plug-ins that read formats of files.
-        is_function: Besides those formats only what `automl.report` writes is read (see `Program`).
-    """
-
-    objective: Objective
-    naming: CheckpointNaming
-    watched: tuple[str, ...] = ("train_loss", "training_loss", "loss")
-    explosion: bool = True
-    max_epochs: int | None = None
-    metric_file: str | None = None
-    wanted: tuple[str, ...] = ()
-    first_epoch: int | None = None
-    readers: tuple[Plugin, ...] = ()
-    is_function: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,22 +183,6 @@ def build_task(plan: StudyPlan, directory: StudyPaths, proposal: Proposal, start
             evaluate_s=_seconds(plan.options, "evaluate_limit_s") or EVALUATE_LIMIT_S,
         ),
         evaluate_with=plan.evaluate_with,
-    )
-
-
-def watch_of(plan: StudyPlan) -> TrialWatch:
-    """Return what is read of the trials of a study."""
-    action = plan.skill.actions[plan.action]
-    return TrialWatch(
-        objective=plan.objective,
-        naming=plan.skill.architecture.checkpoints,
-        explosion=plan.options.get("explosion") is not False,
-        max_epochs=plan.max_epochs,
-        metric_file=action.metric_file,
-        wanted=plan.wanted_metrics[1:],
-        first_epoch=None if action.program is None else action.program.first_epoch,
-        readers=tuple(plugin for plugin in plan.plugins if plugin.kind is PluginKind.READERS),
-        is_function=action.program is not None and action.program.is_function,
     )
 
 

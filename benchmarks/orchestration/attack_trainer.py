@@ -36,9 +36,9 @@ from automl.storage.study_document import study_document
 from automl.storage.trainer_files import files_below
 from automl.study.events import Measured
 from automl.study.trial import Measurement, TrialResult, TrialState
-from automl.tracking.mlflow.files import content_of, files_of
+from automl.tracking.mlflow.files import content_of
 from automl.tracking.mlflow.projection import Projection
-from automl.tracking.mlflow.uploads import UploadKind, trial_files
+from automl.tracking.mlflow.uploads import UploadKind, files_of, trial_files
 from automl.tracking.tensorboard import TensorboardTracker
 from automl.trial.checkpoints import list_checkpoints
 from automl.trial.history import MOST_EPOCHS, TrialHistory

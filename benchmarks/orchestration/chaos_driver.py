@@ -23,10 +23,12 @@ from automl.request.policy import Route
 from automl.samplers.registry import make_searcher
 from automl.schedulers.registry import make_scheduler
 from automl.skill.load import load_skill
-from automl.space.parameters import Parameter, ParameterType, SearchSpace
+from automl.space.parameters import Parameter, ParameterType
+from automl.space.search_space import SearchSpace
 from automl.spec.build import build_spec
 from automl.study.launch_plan import LauncherKind, LaunchPlan
-from automl.study.model import Budget, Direction, Objective, Resources, StudyLocation, StudyPlan
+from automl.study.model import Budget, Resources, StudyLocation, StudyPlan
+from automl.study.objectives import Direction, Objective
 from tests.acceptance.scripted_skill import build_scripted_skill
 
 if TYPE_CHECKING:

@@ -37,9 +37,9 @@ from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan
 from automl.storage.study_directory import read_results
 from automl.storage.study_document import study_document
-from automl.tracking.mlflow.files import content_of, files_of
+from automl.tracking.mlflow.files import content_of
 from automl.tracking.mlflow.folder import MlflowFolder
-from automl.tracking.mlflow.uploads import trial_files
+from automl.tracking.mlflow.uploads import files_of, trial_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -23,11 +23,12 @@ from automl.request.policy import Route
 from automl.samplers.searcher import Searcher
 from automl.schedulers.registry import make_scheduler
 from automl.skill.model import ConfigFormat, FileSlot, Skill, SkillAction, SlotKind
-from automl.space.parameters import SearchSpace
+from automl.space.search_space import SearchSpace
 from automl.spec.model import Spec
 from automl.study.causes import Origin, OriginKind
 from automl.study.launch_plan import LauncherKind, LaunchPlan
-from automl.study.model import Budget, Direction, Objective, Resources, StudyLocation, StudyPlan
+from automl.study.model import Budget, Resources, StudyLocation, StudyPlan
+from automl.study.objectives import Direction, Objective
 from automl.study.trial import Proposal, TrialResult
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from optuna.trial import TrialState as OptunaState
 from automl.samplers.distributions import distribution_of
 from automl.samplers.registry import make_searcher
 from automl.samplers.searcher import Searcher
-from automl.study.model import Budget, Direction, Objective
+from automl.study.model import Budget
+from automl.study.objectives import Direction, Objective
 from automl.study.trial import TrialResult, TrialState
 from automl.testing.studies import plan_of
 from benchmarks.search.method import Method
@@ -22,7 +23,7 @@ from benchmarks.search.penalised import PenalisedSampler
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
-    from automl.space.parameters import SearchSpace
+    from automl.space.search_space import SearchSpace
     from automl.study.earlier import EarlierStudy
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)

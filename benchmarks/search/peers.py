@@ -14,7 +14,8 @@ from automl.samplers.distributions import distribution_of
 from benchmarks.search.method import Method
 
 if TYPE_CHECKING:
-    from automl.space.parameters import Parameter, SearchSpace
+    from automl.space.parameters import Parameter
+    from automl.space.search_space import SearchSpace
 
 PACKAGES = {"ray": "ray", "syne": "syne_tune", "smac": "smac"}
 

@@ -22,10 +22,10 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
 from automl.architectures.load import load_architecture
-from automl.study.model import Direction, Objective
+from automl.study.objectives import Direction, Objective
 from automl.study.trial import Measurement
 from automl.trial.history import TrialHistory
-from automl.trial.task import TrialWatch
+from automl.trial.watch import TrialWatch
 
 FILE = Path(__file__).parent / "curves.json"
 EPOCHS = 27

@@ -20,7 +20,8 @@ import numpy as np
 
 from automl.schedulers.base import Action, Report
 from automl.schedulers.registry import make_scheduler
-from automl.space.parameters import Parameter, ParameterType, SearchSpace
+from automl.space.parameters import Parameter, ParameterType
+from automl.space.search_space import SearchSpace
 from benchmarks.search.intervals import interval
 from benchmarks.search.methods import make_method
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import cocoex
 import numpy as np
 
-from automl.space.parameters import Parameter, ParameterType, SearchSpace
+from automl.space.parameters import Parameter, ParameterType
+from automl.space.search_space import SearchSpace
 from benchmarks.search.methods import make_method
 
 if TYPE_CHECKING:

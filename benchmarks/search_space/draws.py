@@ -23,7 +23,8 @@ from automl.spec.train_schema import read_train_schema
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from automl.space.parameters import Parameter, SearchSpace
+    from automl.space.parameters import Parameter
+    from automl.space.search_space import SearchSpace
     from automl.space.values import Scalar
 
 DRAWS = 2000

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from automl.skill.model import Skill
-    from automl.space.parameters import Parameter, SearchSpace
+    from automl.space.parameters import Parameter
+    from automl.space.search_space import SearchSpace
     from automl.spec.train_schema import TrainSchema
 
 DOCUMENT = Path(__file__).with_name("README.md")

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
+from depth_net.model.adapters import merge_adapters
 from depth_net.model.keys import HEAD_PREFIX, parts_of_published
 from depth_net.model.rows import join_rows, split_rows
-from depth_net.model.tuning import merge_adapters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping

@@ -13,7 +13,8 @@ from automl.earlier_studies import find_earlier_studies
 from automl.errors import ConfigurationError
 from automl.request.location import RunLocation
 from automl.request.study_request import StudyRequest
-from automl.space.parameters import Parameter, ParameterType, SearchSpace
+from automl.space.parameters import Parameter, ParameterType
+from automl.space.search_space import SearchSpace
 from automl.storage.documents import write_document
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import plan_document

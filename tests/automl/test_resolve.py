@@ -16,7 +16,7 @@ from automl.request.study_request import StudyRequest, load_study_request
 from automl.resolve import check_settings, resolve_inputs, resolve_objectives
 from automl.run import make_plan as make_study_plan
 from automl.skill.load import load_skill
-from automl.study.model import LAST_EPOCH
+from automl.study.objectives import LAST_EPOCH
 from tests.automl.skill.packages import write_skill
 from tests.automl.study.examples import SKILL, make_plan
 

@@ -22,8 +22,8 @@ from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan, write_plan
 from automl.storage.study_history import read_history
 from automl.study.evaluation import RecordLocation
-from automl.study.model import Direction
-from automl.study.replicates import most_replicates
+from automl.study.objectives import Direction
+from automl.study.replication import most_replicates
 from automl.study.trial import TrialResult, TrialState
 from automl.transfer import noise_of, observed, why_not
 from tests.automl.storage.recorded import write_result

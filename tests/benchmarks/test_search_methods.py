@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from automl.space.parameters import Parameter, ParameterType, SearchSpace
+from automl.space.parameters import Parameter, ParameterType
+from automl.space.search_space import SearchSpace
 from benchmarks.search.methods import make_method
 
 SPACE = SearchSpace(

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from automl.samplers.gaussian_process.regression import Kernel
     from automl.samplers.gaussian_process.training_data import TrainingData
     from automl.samplers.history import History
-    from automl.space.parameters import SearchSpace
+    from automl.space.search_space import SearchSpace
     from automl.space.values import Scalar
     from automl.study.cost import CostLimit
     from automl.study.model import StudyPlan

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from automl.samplers.gaussian_process.joint import JointKernel
     from automl.samplers.gaussian_process.training_data import TrainingData
     from automl.samplers.history import History
-    from automl.space.parameters import SearchSpace
+    from automl.space.search_space import SearchSpace
     from automl.study.cost import CostLimit
     from automl.study.earlier import EarlierStudy
 

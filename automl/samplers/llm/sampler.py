@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from automl.samplers.history import History
-    from automl.space.parameters import SearchSpace
+    from automl.space.search_space import SearchSpace
     from automl.space.values import Scalar
     from automl.study.model import StudyPlan
 

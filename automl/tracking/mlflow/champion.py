@@ -11,10 +11,10 @@ import re
 from typing import TYPE_CHECKING
 
 from automl.errors import LaunchError
-from automl.study.model import Direction
+from automl.study.objectives import Direction
+from automl.tracking.mlflow.environment import QUIET_ENVIRONMENT
 from automl.tracking.mlflow.failures import explain
 from automl.tracking.mlflow.uri import store_address, without_password
-from automl.tracking.mlflow.writer import QUIET_ENVIRONMENT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

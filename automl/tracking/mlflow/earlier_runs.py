@@ -23,7 +23,7 @@ from automl.storage.study_history import digest_of
 from automl.study.causes import origin_from
 from automl.study.earlier import RecordedTrial, StudyHistory
 from automl.study.finite import is_finite
-from automl.study.model import Direction
+from automl.study.objectives import Direction
 from automl.study.trial import EarlierPoint, TrialState
 from automl.tracking.mlflow.names import stored_name
 from automl.tracking.mlflow.run_stores import run_store

@@ -19,8 +19,6 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from mlflow.exceptions import MlflowException
 
-from automl.skill.model import ConfigFormat
-from automl.storage.paths import PANELS
 from automl.storage.trainer_files import MOST_BYTES, open_made
 from automl.tracking.mlflow.failures import explain, is_refusal
 from automl.tracking.mlflow.folder import FailedUpload
@@ -38,7 +36,6 @@ logger = logging.getLogger(__name__)
 _LOG_TAIL_BYTES = 64 * 1024
 """How much of the end of a log is kept as an artifact."""
 
-_MAX_PANELS = 32
 _SAVE_INTERVAL_S = 1.0
 _RETRY_S = (5.0, 15.0, 60.0, 300.0)
 _MAX_ALIKE = 3
@@ -143,29 +140,6 @@ def content_of(upload: Upload, study: StudyPaths) -> bytes:
     if (digest := upload.data.get("sha256")) and hashlib.sha256(content).hexdigest() != digest:
         raise MlflowException.invalid_parameter_value(f"{file} was changed after it was written")
     return content
-
-
-def files_of(upload: Upload, study: StudyPaths) -> list[Upload]:
-    """Return one artifact for each of the small files of an attempt or an action; any other upload as it is."""
-    specs: list[Path] = []
-    match upload.kind:
-        case UploadKind.TRIAL_FILES:
-            attempt = study.attempt(upload.data["trial"], upload.data["attempt"])
-            specs = [attempt.spec_file(config_format) for config_format in ConfigFormat]
-            files = [*specs, attempt.log_file, attempt.status_file, *sorted(attempt.status_files())[:1]]
-            files = list(dict.fromkeys([*files, *attempt.panels()[-_MAX_PANELS:]]))
-        case UploadKind.ACTION_FILES:
-            products = (study.root / name for name in upload.data["files"])
-            small = [file for file in products if file.is_file() and file.stat().st_size <= MOST_BYTES]
-            files = [study.action(upload.run).log_file, *small[:_MAX_PANELS]]
-        case _:
-            return [upload]
-    kept = [(study.relative(file), PANELS if file.parent.name == PANELS else "") for file in files if file.is_file()]
-    digests = {study.relative(file): upload.data.get("spec", "") for file in specs}
-    return [
-        Upload(UploadKind.ARTIFACT, upload.run, {"path": path, "folder": folder, "sha256": digests.get(path, "")})
-        for path, folder in kept
-    ]
 
 
 def _shortened(file: Path, stream: BinaryIO) -> bytes:

@@ -17,11 +17,11 @@ from urllib.parse import quote, urlencode
 
 from automl.errors import ConfigurationError, LaunchError, Problem
 from automl.regular_file import open_to_append
+from automl.tracking.mlflow.environment import QUIET_ENVIRONMENT
 from automl.tracking.mlflow.folder import MlflowFolder
 from automl.tracking.mlflow.moved import follow_move
 from automl.tracking.mlflow.uri import ARTIFACTS, default_tracking_uri, sqlite_file, store_address
 from automl.tracking.mlflow.view import view_page
-from automl.tracking.mlflow.writer import QUIET_ENVIRONMENT
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -24,10 +24,11 @@ from automl.storage.working_folder import leave_deleted_folder
 from automl.study.evaluation import RecordLocation
 from automl.study.events import Measured, StudyStarted, StudySuspended
 from automl.tracking.base import Tracker
+from automl.tracking.mlflow.environment import QUIET_ENVIRONMENT
 from automl.tracking.mlflow.folder import MlflowFolder
 from automl.tracking.mlflow.uploads import STUDY_RUN
 from automl.tracking.mlflow.uri import without_password
-from automl.tracking.mlflow.writer import BUSY_LIMIT_S, QUIET_ENVIRONMENT, URI_VARIABLE, sending_process
+from automl.tracking.mlflow.writer import BUSY_LIMIT_S, URI_VARIABLE, sending_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

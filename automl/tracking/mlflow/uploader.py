@@ -22,10 +22,9 @@ from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_I
 from automl.storage.event_log import read_log
 from automl.storage.plan_document import read_plan
 from automl.tracking.mlflow.failures import explain, http_status, is_refusal
-from automl.tracking.mlflow.files import files_of
 from automl.tracking.mlflow.new_store import first_touch_lock
 from automl.tracking.mlflow.projection import Projection
-from automl.tracking.mlflow.uploads import OF_FILES, STUDY_RUN, Upload, UploadKind
+from automl.tracking.mlflow.uploads import OF_FILES, STUDY_RUN, Upload, UploadKind, files_of
 from automl.tracking.mlflow.uri import artifact_root, store_address
 from automl.tracking.mlflow.view import view_tag
 

@@ -9,11 +9,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from automl.skill.model import ConfigFormat
+from automl.storage.paths import PANELS
+from automl.storage.trainer_files import MOST_BYTES
 from automl.tracking.mlflow.names import stored_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
+    from automl.storage.paths import StudyPaths
     from automl.study.trial import TrialResult
 
 STUDY_RUN = "study"
@@ -21,6 +26,7 @@ STUDY_RUN = "study"
 
 MAX_PARAMETER_LENGTH, MAX_TAG_LENGTH = 6000, 8000
 """Longest value of a parameter and of a tag."""
+_MAX_PANELS = 32
 
 
 class UploadKind(StrEnum):
@@ -110,3 +116,26 @@ def metrics(key: str, values: Mapping[str, float], step: int, time_ms: int) -> U
 def end(key: str, status: str, end_ms: int) -> Upload:
     """Return the end of a run."""
     return Upload(UploadKind.END, key, {"status": status, "end_ms": end_ms})
+
+
+def files_of(upload: Upload, study: StudyPaths) -> list[Upload]:
+    """Return one artifact for each of the small files of an attempt or an action; any other upload as it is."""
+    specs: list[Path] = []
+    match upload.kind:
+        case UploadKind.TRIAL_FILES:
+            attempt = study.attempt(upload.data["trial"], upload.data["attempt"])
+            specs = [attempt.spec_file(config_format) for config_format in ConfigFormat]
+            files = [*specs, attempt.log_file, attempt.status_file, *sorted(attempt.status_files())[:1]]
+            files = list(dict.fromkeys([*files, *attempt.panels()[-_MAX_PANELS:]]))
+        case UploadKind.ACTION_FILES:
+            products = (study.root / name for name in upload.data["files"])
+            small = [file for file in products if file.is_file() and file.stat().st_size <= MOST_BYTES]
+            files = [study.action(upload.run).log_file, *small[:_MAX_PANELS]]
+        case _:
+            return [upload]
+    kept = [(study.relative(file), PANELS if file.parent.name == PANELS else "") for file in files if file.is_file()]
+    digests = {study.relative(file): upload.data.get("spec", "") for file in specs}
+    return [
+        Upload(UploadKind.ARTIFACT, upload.run, {"path": path, "folder": folder, "sha256": digests.get(path, "")})
+        for path, folder in kept
+    ]

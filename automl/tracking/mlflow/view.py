@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from automl.study.model import Direction
+from automl.study.objectives import Direction
 from automl.tracking.mlflow.names import stored_name
 
 if TYPE_CHECKING:

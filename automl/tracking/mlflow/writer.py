@@ -42,23 +42,6 @@ URI_VARIABLE = "AUTOML_WRITER_TRACKING_URI"
 _UNSENT_STATUS = 3
 """Exit status when something is left to send."""
 
-QUIET_ENVIRONMENT = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DO_NOT_TRACK": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "GIT_PYTHON_REFRESH": "quiet",
-    "AWS_MAX_ATTEMPTS": "2",
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "PYTHONWARNINGS": "ignore",
-}
-"""What MLflow reads, so that it sends no telemetry and does not wait for minutes; retrying is done here.
-
-No warning of its libraries becomes an error, whatever the user has chosen for the trainer.
-"""
-
 BUSY_LIMIT_S = 10.0
 """So long is waited for another process that sends the same study."""
 _POLL_S = 0.1

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from automl.cli.app import run_command_line
-from automl.cli.options import results_root
+from automl.cli.paths import results_root
 from automl.cli.request_options import build_request
 from automl.errors import ConfigurationError
 

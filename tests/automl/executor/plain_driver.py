@@ -26,7 +26,8 @@ from automl.launch.processes import end_leftovers
 from automl.resolve import chosen_scheduler
 from automl.samplers.optuna_journal import OptunaJournal
 from automl.samplers.registry import make_searcher
-from automl.space.parameters import Parameter, ParameterType, SearchSpace
+from automl.space.parameters import Parameter, ParameterType
+from automl.space.search_space import SearchSpace
 from automl.storage.paths import StudyPaths
 from automl.trial.runner import run_trial
 from automl.trial.stop_request import read_stop_request

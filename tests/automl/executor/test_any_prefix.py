@@ -13,7 +13,8 @@ import pytest
 from automl.executor.loop import StudyLoop
 from automl.resolve import chosen_scheduler
 from automl.samplers.registry import make_searcher
-from automl.space.parameters import Parameter, ParameterType, SearchSpace
+from automl.space.parameters import Parameter, ParameterType
+from automl.space.search_space import SearchSpace
 from automl.storage.event_log import read_log
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_results, read_state

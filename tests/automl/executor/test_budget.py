@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.executor.budget import Patience, error_end, improvement_end, spent_end, target_end
-from automl.study.model import Budget, Direction, Objective
+from automl.study.model import Budget
+from automl.study.objectives import Direction, Objective
 from automl.study.trial import FailureKind, TrialResult, TrialState
 from tests.automl.executor.toy_study import toy_plan
 

@@ -14,7 +14,8 @@ from automl.storage.event_log import read_log
 from automl.storage.study_directory import read_state
 from automl.study.ends import EndKind, EndReason, StopCause, StopKind
 from automl.study.events import RangeGrown, StudySuspended
-from automl.study.model import Budget, Direction, Objective
+from automl.study.model import Budget
+from automl.study.objectives import Direction, Objective
 from automl.study.state import StudyState, apply
 from automl.study.trial import FailureKind, Measurement, TrialState
 from automl.trial.attempts import MAX_ATTEMPTS

@@ -16,8 +16,7 @@ from automl.architectures.load import load_architecture
 from automl.executor.retention import retire_checkpoints, winners
 from automl.storage.event_log import read_log
 from automl.storage.paths import StudyPaths
-from automl.study.model import Direction, Objective
-from automl.study.objectives import parse_constraints
+from automl.study.objectives import Direction, Objective, parse_constraints
 from automl.study.result import StudyResult
 from automl.study.state import Phase, StudyState, apply
 from automl.study.trial import TrialResult, TrialState

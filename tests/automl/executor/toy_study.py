@@ -11,11 +11,13 @@ from automl.request.policy import Route
 from automl.samplers.searcher import Searcher
 from automl.schedulers.base import GO_ON, Action, Decision, Report, Scheduler
 from automl.skill.model import ConfigFormat, FileSlot, Skill, SkillAction, SlotKind
-from automl.space.parameters import Parameter, ParameterType, SearchSpace
+from automl.space.parameters import Parameter, ParameterType
+from automl.space.search_space import SearchSpace
 from automl.spec.model import Spec
 from automl.study.causes import Origin, OriginKind
 from automl.study.events import Measured, StudyEnded, StudyStarted, StudySuspended, TrialEnded, TrialStarted
-from automl.study.model import Budget, Direction, Objective, Resources, StudyLocation, StudyPlan
+from automl.study.model import Budget, Resources, StudyLocation, StudyPlan
+from automl.study.objectives import Direction, Objective
 from automl.study.trial import Proposal, TrialResult
 from automl.tracking.base import Tracker
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.errors import ConfigurationError
-from automl.handoff.action_spec import action_spec
-from automl.handoff.actions import ActionOptions
+from automl.handoff.action_spec import ActionOptions, action_spec
 from automl.handoff.best import ChosenCheckpoint
 from automl.resources import builtin_skill
 from automl.skill.load import load_skill

@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from automl.errors import ConfigurationError
-from automl.handoff.actions import ActionOptions, ActionResult, action_launch, action_launcher, run_action
+from automl.handoff.action_spec import ActionOptions
+from automl.handoff.actions import ActionResult, action_launch, action_launcher, run_action
 from automl.launch.container import ContainerLauncher
 from automl.resources import builtin_skill
 from automl.skill.load import load_skill

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.errors import ConfigurationError
-from automl.handoff.actions import ActionOptions
+from automl.handoff.action_spec import ActionOptions
 from automl.handoff.best import select_best
 from automl.handoff.evaluation import Evaluator, local_evaluator
 from automl.resources import builtin_skill

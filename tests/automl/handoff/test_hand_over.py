@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.errors import StudyFailedError
-from automl.handoff.actions import ActionOptions
+from automl.handoff.action_spec import ActionOptions
 from automl.handoff.best import read_best
 from automl.handoff.evaluation import Evaluator
 from automl.handoff.hand_over import hand_over, missing_parts

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from automl.handoff.actions import ActionOptions, run_recorded
+from automl.handoff.action_spec import ActionOptions
+from automl.handoff.actions import run_recorded
 from automl.storage.event_log import read_log
 from automl.storage.paths import StudyPaths
 from automl.study.evaluation import ActionStatus

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from automl.launch.supervisor import ControlSocket
+from automl.launch.control import ControlSocket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.errors import LaunchError
+from automl.launch.control import redirect
 from automl.launch.fork_server import Server, peer_user
 from automl.launch.local import ForkServerClient
 from automl.launch.processes import Process, descendants, find_leftovers, send_signal
-from automl.launch.supervisor import redirect
 from automl.testing.launchers import unique_tag, wait_for_end, wait_until_gone
 
 if TYPE_CHECKING:

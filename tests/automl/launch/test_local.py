@@ -15,8 +15,8 @@ import pytest
 
 from automl.launch.base import LaunchRequest
 from automl.launch.command import trial_environment
+from automl.launch.control import open_log
 from automl.launch.local import LocalLauncher, WarmLauncher, find_servable
-from automl.launch.supervisor import open_log
 from automl.testing.launchers import (
     TREE,
     Behaviour,

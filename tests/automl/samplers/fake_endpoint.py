@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from automl.space.parameters import SearchSpace
+    from automl.space.search_space import SearchSpace
 
 KEY = "sk-a-secret-that-must-not-leak"
 

@@ -8,7 +8,8 @@ import pytest
 
 from automl.samplers.quasi_random import initial_design_length
 from automl.samplers.registry import make_sampler
-from automl.space.parameters import Parameter, ParameterType, SearchSpace
+from automl.space.parameters import Parameter, ParameterType
+from automl.space.search_space import SearchSpace
 from automl.study.causes import OriginKind
 from automl.testing.studies import MIXED, plan_of
 from tests.automl.samplers.playing import PLANE, bowl, play

@@ -6,7 +6,8 @@ import numpy as np
 
 from automl.samplers.cmaes import CmaEsSampler
 from automl.samplers.history import History
-from automl.space.parameters import Parameter, ParameterType, SearchSpace
+from automl.space.parameters import Parameter, ParameterType
+from automl.space.search_space import SearchSpace
 from automl.study.trial import TrialState
 from tests.automl.samplers.playing import PLANE, bowl, number, play
 

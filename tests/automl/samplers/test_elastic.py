@@ -10,7 +10,8 @@ import pytest
 
 from automl.samplers.elastic import next_growth, with_range
 from automl.samplers.registry import SAMPLERS, make_searcher
-from automl.space.parameters import Parameter, ParameterType, SearchSpace
+from automl.space.parameters import Parameter, ParameterType
+from automl.space.search_space import SearchSpace
 from automl.testing.studies import ended, plan_of
 
 if TYPE_CHECKING:

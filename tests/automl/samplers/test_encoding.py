@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from automl.samplers.encoding import Encoder
 from automl.space.conditions import Condition, Relation, RelationKind
-from automl.space.parameters import Parameter, ParameterType, SearchSpace
+from automl.space.parameters import Parameter, ParameterType
+from automl.space.search_space import SearchSpace
 from automl.testing.studies import MIXED
 
 POSITIONS = st.lists(st.floats(0, 1), min_size=len(MIXED.parameters), max_size=len(MIXED.parameters))

@@ -3,7 +3,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from automl.samplers.neighbours import every_assignment, explore, unseen_assignment
-from automl.space.parameters import Parameter, ParameterType, SearchSpace
+from automl.space.parameters import Parameter, ParameterType
+from automl.space.search_space import SearchSpace
 from automl.testing.studies import MIXED, SMALL
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from automl.space.parameters import SearchSpace
+    from automl.space.search_space import SearchSpace
     from automl.testing.recorded_searcher import RecordedSearcher
 
 

@@ -10,7 +10,8 @@ import optuna
 from automl.samplers.history import History
 from automl.samplers.quasi_random import RandomSampler
 from automl.samplers.tpe import TpeSampler, considered
-from automl.space.parameters import Parameter, ParameterType, SearchSpace
+from automl.space.parameters import Parameter, ParameterType
+from automl.space.search_space import SearchSpace
 from automl.study.causes import OriginKind
 from automl.study.trial import TrialState
 from automl.testing.studies import MIXED, score

@@ -36,7 +36,7 @@ from automl.spec.write import render_spec
 from tests.automl.skill.packages import BANK, EVERY_FEATURE
 
 if TYPE_CHECKING:
-    from automl.space.parameters import SearchSpace
+    from automl.space.search_space import SearchSpace
     from automl.spec.model import Spec
 
 ROOTS = (EVERY_FEATURE, *(info.parents[1] for info in BANK))

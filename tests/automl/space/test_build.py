@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from automl.skill.model import JsonValue
-    from automl.space.parameters import SearchSpace
+    from automl.space.search_space import SearchSpace
 
 
 def space_of(folder: Path, *, overrides: dict[str, JsonValue] | None = None, **request: Any) -> SearchSpace:  # noqa: ANN401 # fields of SpaceRequest

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from automl.space.conditions import Condition, Relation, RelationKind
 from automl.space.feasible import nearest_valid
-from automl.space.parameters import Parameter, ParameterType, SearchSpace
+from automl.space.parameters import Parameter, ParameterType
+from automl.space.search_space import SearchSpace
 
 if TYPE_CHECKING:
     from automl.space.values import Scalar

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from automl.space.parameters import SearchSpace
+    from automl.space.search_space import SearchSpace
 
 PACKAGES = (
     EVERY_FEATURE,

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.space.conditions import Condition, Relation, RelationKind
-from automl.space.parameters import Parameter, ParameterType, SearchSpace
+from automl.space.parameters import Parameter, ParameterType
 from automl.space.relations import bind, relations_of
 from automl.spec.math_cond import parse_math_cond
 from automl.spec.model import Spec
 
 if TYPE_CHECKING:
     from automl.skill.model import JsonValue
+    from automl.space.search_space import SearchSpace
 
 
 def number(path: str, low: float, high: float) -> Parameter:

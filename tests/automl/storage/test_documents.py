@@ -18,7 +18,7 @@ from automl.storage.documents import from_json, has_check, read_document, read_l
 from automl.storage.plan_document import StoredPlan, describe_plan
 from automl.study.evaluation import ActionStatus, Delta, Evaluation, RecordLocation
 from automl.study.events import ActionEnded
-from automl.study.model import Direction
+from automl.study.objectives import Direction
 from automl.study.trial import FailureKind, TrialResult, TrialState
 from automl.trial.attempts import Start
 from tests.automl.study.examples import make_plan

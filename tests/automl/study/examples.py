@@ -9,11 +9,13 @@ from automl.machine import Gpu, Machine
 from automl.request.policy import PolicyDecision, Route
 from automl.request.study_request import StudyRequest
 from automl.skill.model import Skill, SkillAction
-from automl.space.parameters import Parameter, ParameterType, SearchSpace
+from automl.space.parameters import Parameter, ParameterType
+from automl.space.search_space import SearchSpace
 from automl.spec.model import Spec
 from automl.study.events import StudyStarted
-from automl.study.model import Direction, Objective, StudyPlan
-from automl.study.plan import StudyParts, plan_study
+from automl.study.model import StudyParts, StudyPlan
+from automl.study.objectives import Direction, Objective
+from automl.study.plan import plan_study
 
 CPU_MACHINE = Machine(cpus=2)
 GPU_MACHINE = Machine(cpus=32, gpus=tuple(Gpu(index=i, uuid=f"GPU-{i}", name="H200", memory_gib=140) for i in range(4)))

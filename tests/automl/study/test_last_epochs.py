@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from automl.study.last_epochs import last_epochs
-from automl.study.model import Direction
+from automl.study.objectives import Direction
 from tests.automl.study.test_result import study, trial
 
 

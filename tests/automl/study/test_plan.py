@@ -12,7 +12,8 @@ import pytest
 from automl.errors import ConfigurationError
 from automl.machine import Machine
 from automl.request.study_request import StudyRequest
-from automl.space.parameters import Parameter, ParameterType, SearchSpace
+from automl.space.parameters import Parameter, ParameterType
+from automl.space.search_space import SearchSpace
 from automl.storage.plan_document import plan_document
 from automl.study.plan import DEFAULT_TRIALS
 from tests.automl.study.examples import CPU_MACHINE, GPU_MACHINE, ONCE, SPEC, make_plan

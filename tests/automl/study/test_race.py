@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from automl.study.model import Direction, Objective
+from automl.study.objectives import Direction, Objective
 from automl.study.race import next_round
 from automl.study.result import StudyResult
 from automl.study.trial import TrialResult, TrialState

@@ -9,8 +9,9 @@ import pytest
 from automl.errors import ConfigurationError
 from automl.request.study_request import StudyRequest
 from automl.spec.model import Spec
-from automl.study.model import Direction, Objective
-from automl.study.replicates import counts_of, replicate_seeds, replicated, seed_key, what_follows
+from automl.study.objectives import Direction, Objective
+from automl.study.replicates import counts_of, replicated
+from automl.study.replication import replicate_seeds, seed_key, what_follows
 from automl.study.trial import TrialResult, TrialState
 from tests.automl.study.examples import SKILL, SPEC, make_plan
 

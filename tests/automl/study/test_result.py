@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from automl.study.model import Direction, Objective
-from automl.study.objectives import parse_constraints
+from automl.study.objectives import Direction, Objective, parse_constraints
 from automl.study.result import StudyResult
 from automl.study.trial import TrialResult, TrialState
 

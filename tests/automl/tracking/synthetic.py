@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from automl.request.policy import Route
 from automl.skill.model import Skill
-from automl.space.parameters import Parameter, ParameterType, SearchSpace
+from automl.space.parameters import Parameter, ParameterType
+from automl.space.search_space import SearchSpace
 from automl.spec.model import Spec
 from automl.storage.documents import write_document
 from automl.storage.study_directory import write_result
 from automl.study.causes import Origin, OriginKind
-from automl.study.model import Budget, Direction, Objective, Resources, StudyPlan
+from automl.study.model import Budget, Resources, StudyPlan
+from automl.study.objectives import Direction, Objective
 from automl.study.result import StudyResult
 from automl.study.trial import FailureKind, Measurement, Proposal, TrialResult, TrialState
 from tests.automl.tracking.file_tracker import FileTracker

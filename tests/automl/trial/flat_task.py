@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from automl.architectures.load import load_architecture
 from automl.study.causes import Origin, OriginKind
-from automl.study.model import Direction, Objective
+from automl.study.objectives import Direction, Objective
 from automl.study.trial import Proposal
 from automl.trial.attempts import Start
 from automl.trial.history import TrialHistory
-from automl.trial.task import TrialCommand, TrialLimits, TrialTask, TrialWatch
+from automl.trial.task import TrialCommand, TrialLimits, TrialTask
+from automl.trial.watch import TrialWatch
 
 if TYPE_CHECKING:
     from pathlib import Path

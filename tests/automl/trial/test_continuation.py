@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from automl.architectures.load import load_architecture
-from automl.study.model import Direction, Objective
+from automl.study.objectives import Direction, Objective
 from automl.trial.attempts import Start, earlier_measurements, find_continuation
-from automl.trial.task import TrialWatch
+from automl.trial.watch import TrialWatch
 
 if TYPE_CHECKING:
     from pathlib import Path

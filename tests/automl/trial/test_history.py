@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from automl.study.model import LAST_EPOCH, Direction
+from automl.study.objectives import LAST_EPOCH, Direction
 from automl.study.trial import Measurement, TrialState
 from automl.trial.history import MOST_EPOCHS
 from automl.trial.outcome import outcome_of

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.launch.local import LocalLauncher
-from automl.study.model import Direction, Objective
+from automl.study.objectives import Direction, Objective
 from automl.study.trial import FailureKind, TrialState
 from automl.trial.runner import run_trial
 from automl.trial.sources import recorded_measurements

@@ -16,7 +16,7 @@ from automl.architectures.load import load_architecture
 from automl.skill.model import ConfigFormat
 from automl.storage.documents import write_document
 from automl.study.ends import StopCause, StopKind
-from automl.study.model import Direction, Objective
+from automl.study.objectives import Direction, Objective
 from automl.study.trial import FailureKind, TrialState
 from automl.trial.runner import run_trial
 from tests.automl.trial.flat_task import flat_task

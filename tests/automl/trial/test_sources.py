@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from automl.storage.paths import AttemptPaths
-from automl.study.model import Direction, Objective
+from automl.study.objectives import Direction, Objective
 from automl.trial.sources import recorded_measurements, sources_of
 from tests.automl.trial.flat_task import empty_history
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from automl.trial.task import TrialWatch
+    from automl.trial.watch import TrialWatch
 
 
 def watch(*, is_function: bool) -> TrialWatch:

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from depth_net.model.tuning import SCALE, adapter_state, merged, prepare_tuning
+from depth_net.model.adapters import SCALE, adapter_state, merged
+from depth_net.model.tuning import prepare_tuning
 from tests.depth_net.model.tiny import make_model
 
 if TYPE_CHECKING:

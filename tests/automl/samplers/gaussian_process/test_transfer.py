@@ -11,7 +11,8 @@ from automl.samplers.history import History
 from automl.samplers.quasi_random import RandomSampler
 from automl.samplers.registry import make_sampler
 from automl.space.conditions import Condition
-from automl.space.parameters import Parameter, ParameterType, SearchSpace
+from automl.space.parameters import Parameter, ParameterType
+from automl.space.search_space import SearchSpace
 from automl.study.causes import OriginKind
 from automl.study.earlier import Agreement, EarlierStudy, EarlierTrial
 from automl.study.trial import TrialState

@@ -23,7 +23,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from automl.tracking.mlflow.writer import QUIET_ENVIRONMENT
+from automl.tracking.mlflow.environment import QUIET_ENVIRONMENT
 from tests.local_server import LocalServer
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from urllib.request import Request, urlopen
 import numpy as np
 import pytest
 
+from automl.tracking.mlflow.environment import QUIET_ENVIRONMENT
 from automl.tracking.mlflow.uri import default_tracking_uri
-from automl.tracking.mlflow.writer import QUIET_ENVIRONMENT
 from depth_net.serving import load_predictor
 from tests.automl.tracking.mlflow.servers import free_port, running, wait_until_up
 from tests.depth_net.test_serving import write_model
