@@ -11,9 +11,10 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from automl.readers.blocks import without_stamp
 from automl.readers.mentions import metrics_in
 from automl.readers.names import key_of
-from automl.readers.splits import Split, split_of
+from automl.readers.splits import OF_ALL, Split, split_of
 
 if TYPE_CHECKING:
     from automl.readers.notices import Notices
@@ -26,10 +27,6 @@ _BAR = re.compile(r":\s+\d{1,3}%.*")
 """Of a line that is a progress bar, too: ``mAP50-95: 100%|####| 4/4``."""
 _APART = re.compile(r"[^\s](?:[^\s]|\s(?=[^\s]))*")
 _TOKEN = re.compile(r"\S+")
-_STAMP = re.compile(
-    r"\[?(?:\d{4}-\d\d-\d\d[ T])?\d\d:\d\d:\d\d(?:[.,]\d{1,6})?\]?\s*(?:\[?(?:INFO|DEBUG|WARNING)\]?\s?[:|-]?\s)?"
-)
-"""What a logger puts before a line."""
 _MARKS = " :%*#↑↓✓\r\n"
 _PERCENT = re.compile(r"\s?[(\[]%[)\]]$")
 _NUMBER = re.compile(r"[-+]?(?:\d|\.\d|nan\b|inf\b)", re.IGNORECASE)
@@ -38,7 +35,6 @@ _EPOCHS = frozenset({"epoch", "epochs", "ep"})
 _COMMON = _EPOCHS | {"step", "iter", "iteration", "loss", "time", "lr", "train_loss", "val_loss", "valid_loss"}
 """Names of which one stands in a table whose columns are one blank apart: words of a sentence are, too."""
 _CLASSES = frozenset({"class", "category", "classes"})
-_OF_ALL = frozenset({"all", "mean", "avg", "average", "overall", "total"})
 _COLUMN = re.compile(r"\bepochs?\b(?![\W_]{0,4}\d)")
 _FEW = 2
 _LONGEST = 1000
@@ -82,7 +78,6 @@ class ConsoleTable:
     # Cells and names of the first row that has others than its table.
     _odd_row: tuple[int, int] | None = None
     _is_stamped: bool = False
-    _has_epoch_first: bool = False
     _has_all: bool = False
     # The rows so far, and those of the time before: a trainer may print all of a table anew in each epoch.
     _rows: list[list[str]] = field(default_factory=list)
@@ -97,7 +92,7 @@ class ConsoleTable:
     def take(self, line: str, small: str) -> str:
         """Return a row as a line of names and numbers, and any other line as it is."""
         if self.is_begun:
-            row = self._row(_STAMP.sub("", line, count=1) if self._is_stamped else line)
+            row = self._row(without_stamp(line) if self._is_stamped else line)
             if row is not None:
                 return row
         if self.word in small:
@@ -105,9 +100,8 @@ class ConsoleTable:
                 return line
         elif ("epoch" not in small or _COLUMN.search(small) is None) and not _begins_lined(line):
             return line
-        stamp = _STAMP.match(line) if line[:1] == "[" or line[:1].isdigit() else None
-        plain = line[stamp.end() :] if stamp is not None else line
-        return self._begun(plain, is_stamped=stamp is not None) or line
+        plain = without_stamp(line)
+        return self._begun(plain, is_stamped=len(plain) < len(line)) or line
 
     def end(self, *, has_objective: bool) -> None:
         """Say that a table was seen, and nothing or not all of it read."""
@@ -152,7 +146,6 @@ class ConsoleTable:
             self._is_anew = len(self._before) >= _FEW
             self._columns, self._read, self._delimiter, self._has_all = cells, read, delimiter, False
             self.is_begun, self._is_stamped = True, is_stamped
-            self._has_epoch_first = not delimiter and key_of(cells[0].text) in _EPOCHS
             self._is_seen |= any(metrics_in(f"{cell.text}: 1", self.names) for cell in cells)
         elif delimiter == self._delimiter and len(cells) == len(self._columns):
             self.is_begun = False  # another table begins
@@ -175,7 +168,7 @@ class ConsoleTable:
         return apart, ""
 
     def _row(self, line: str) -> str | None:
-        if self._has_epoch_first:
+        if not self._delimiter and key_of(self._columns[0].text) in _EPOCHS:
             first = line.split(None, 1)[:1]
             if not first or _EPOCH_CELL.fullmatch(first[0]) is None:
                 return None  # most lines that stand between the rows of a table
@@ -191,8 +184,8 @@ class ConsoleTable:
             return None
         self._is_read |= any(_NUMBER.match(cells[number]) for number in self._read)
         classes = {text.lower() for key, _, text in pairs if key in _CLASSES}
-        self._has_all |= bool(_OF_ALL & classes)
-        if self._is_repeated(cells) or (classes and self._has_all and not _OF_ALL & classes):
+        self._has_all |= bool(OF_ALL & classes)
+        if self._is_repeated(cells) or (classes and self._has_all and not OF_ALL & classes):
             return ""
         shown = [f"{'epoch' if key in _EPOCHS else name}: {text}" for key, name, text in pairs if key not in _CLASSES]
         return f"{line[: line.startswith(chr(13))]}{', '.join(shown)} {line[len(head) :]}".rstrip()
@@ -224,8 +217,7 @@ class ConsoleTable:
         if len(tokens) == count - 1 == count - len(self._marks) and all(_NUMBER.match(token.text) for token in tokens):
             texts = [token.text for token in tokens]
             return [*texts[: self._marks[0]], "", *texts[self._marks[0] :]]
-        if any(map(_NUMBER.match, marks or words)):
-            self._odd_row = self._odd_row or (len(tokens), count)
+        self._odd_row = self._odd_row or (len(tokens), count)
         return None
 
 

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from automl.readers.names import key_of
+from automl.readers.notices import Notices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from automl.readers.notices import Notices
     from automl.study.trial import Measurement
 
 HOLD_S = 1.0
@@ -37,17 +37,27 @@ class WholeOrDone:
     Attributes:
         first: Number of the first epoch where they are counted.
         is_done: They say how many epochs are done: 1.5 is within the second one, and 1.0 the end of the first.
+        notices: Where to say that whole numbers were taken as counted ones before the first fraction came.
+        where: Name of the source.
     """
 
     first: int = 0
     is_done: bool = False
+    notices: Notices = field(default_factory=Notices)
+    where: str = "the log"
     _was_whole: bool = False
-    _is_late: bool = False
 
     def note(self, number: float) -> None:
         """Take over whether a number is a fraction, before those that were written with it have their epochs."""
-        if not self.is_done and not number.is_integer():
-            self.is_done, self._is_late = True, self._was_whole
+        if self.is_done or number.is_integer():
+            return
+        self.is_done = True
+        if self._was_whole:
+            self.notices.say(
+                "fraction",
+                f"epochs in {self.where} are whole numbers first, which counted as they are, and then fractions of "
+                "epochs done; write one kind of them",
+            )
 
     def of(self, number: float) -> int:
         """Return the zero-based epoch of a number."""
@@ -56,15 +66,6 @@ class WholeOrDone:
             return max(math.ceil(number) - 1, 0)
         self._was_whole |= number > self.first
         return max(int(number) - self.first, 0)
-
-    def say(self, notices: Notices, where: str) -> None:
-        """Say that whole numbers were taken as counted ones before the first fraction came."""
-        if self._is_late:
-            notices.say(
-                "fraction",
-                f"epochs in {where} are whole numbers first, which counted as they are, and then fractions of epochs "
-                "done; write one kind of them",
-            )
 
 
 @dataclass(slots=True)

@@ -141,19 +141,9 @@ def _number(value: Any) -> float | None:  # noqa: ANN401 - a message
 
 def _decimal(value: float) -> float:
     """Return the number with the fewest digits that 32 bits keep as this one: 0.1, not 0.10000000149."""
-    stored = struct.pack("<f", value)
-    for digits in range(6, 9):
-        rounded = float(f"{value:.{digits}g}")
-        if abs(rounded) < float("inf") and _fits(rounded, stored):
-            return rounded
-    return value
+    import numpy as np  # noqa: PLC0415 - only where there is an event file
 
-
-def _fits(rounded: float, stored: bytes) -> bool:
-    try:
-        return struct.pack("<f", rounded) == stored
-    except OverflowError:  # rounded up beyond the largest number of 32 bits
-        return False
+    return float(str(np.float32(value)))
 
 
 @functools.cache

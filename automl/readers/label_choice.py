@@ -6,12 +6,11 @@ validation, else the first that have it.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from automl.readers.names import find_name
-from automl.readers.splits import SHORT, Split, is_unclear, split_of
+from automl.readers.splits import OF_ALL, SHORT, Split, is_unclear, split_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from automl.study.trial import Measurement
 
 T = TypeVar("T")
-_OF_ALL = re.compile(r"(?:^|/)(?:mean|avg|average|all|overall|total)(?:$|/)")
 
 
 @dataclass(slots=True)
@@ -140,4 +138,5 @@ def _is_unclear(counting: int, other: int) -> bool:
 
 
 def _rank(label: str) -> int:
-    return -1 if _OF_ALL.search(label) else min((split_of(part) for part in label.split("/")), default=Split.UNNAMED)
+    parts = label.split("/")
+    return -1 if OF_ALL.intersection(parts) else min(map(split_of, parts))

@@ -104,7 +104,7 @@ class LogReader:
             beside=self.beside,
         )
         notices = self._notices = Notices(self.objective)
-        self._epoch = NamedEpoch(self.first_epoch)
+        self._epoch = NamedEpoch(notices, self.first_epoch)
         self._blocks = Blocks(notices, self._may_have_objective, self._epoch.is_free)
         self._settings, self._folds = Settings(notices), Folds(notices)
         bars = Progress(is_meter=False, is_at_once=has_split(self.objective))
@@ -141,10 +141,11 @@ class LogReader:
             found += [measurement for line in self._blocks.end() for measurement in self._parse(line)]
             found += self._repetitions.end(self._epoch.current)
             found += [measurement for choice in self._choices for measurement in self._ended(choice)]
-            self._epoch.end(self._notices)
+            self._epoch.end()
             self._table.end(has_objective=self._mentions.is_named)
         self._notices.say_all(self._file.losses)
-        found += self._said()
+        now_s = clock.unix_time_s()
+        found += [replace(said, epoch=self._epoch.current, unix_time_s=now_s) for said in self._notices.take()]
         if not self.has_status():
             return found
         self._held_back += [m for m in found if find_name({**m.values, **m.nonfinite}, self.objective) is not None]
@@ -276,8 +277,3 @@ class LogReader:
         """Return the reports that count of those that a choice has kept until now."""
         behind = self._choices[self._choices.index(choice) + 1 :]
         return [found for report in self._through(choice.end(), behind) for found in self._counted(report, {})]
-
-    def _said(self) -> list[Measurement]:
-        self._epoch.say(self._notices)
-        now_s = clock.unix_time_s()
-        return [replace(said, epoch=self._epoch.current, unix_time_s=now_s) for said in self._notices.take()]

@@ -157,13 +157,13 @@ class MetricFileReader:
 
     def _read_table(self, path: Path, *, is_over: bool) -> list[Measurement]:
         if self._file is None or self._file.path != path:
-            self._file, self._numbers = GrowingFile(path, self.directory), WholeOrDone(self.first_epoch)
+            self._file = GrowingFile(path, self.directory)
+            self._numbers = WholeOrDone(self.first_epoch, notices=self._notices, where=self.name)
         begun, lines = self._file.begun, list(self._file.finish()) if is_over else self._file.read()
         if self._file.begun != begun:
             self._table = Table()
             self._counted.clear()
         found = rows_of(self._table.entries(lines), self._numbers)
-        self._numbers.say(self._notices, self.name)
         self._notices.say_all(self._file.losses)
         if is_json(self._table.header):
             say_doubled(self._notices, self._table.doubled, self.name)

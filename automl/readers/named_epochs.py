@@ -58,6 +58,7 @@ class NamedEpoch:
     """The epoch that a log named last.
 
     Attributes:
+        notices: Where to say what is to be said of the numbers.
         first: Number of the trainer's first epoch; None where it has to be recognised.
         current: The zero-based epoch; None before the first.
         is_shifted: The epochs that were named so far turned out to be counted from 1: each is one less. Whoever looks
@@ -67,6 +68,7 @@ class NamedEpoch:
         is_by_rounds: The log has rounds with epochs inside, and the round is the epoch.
     """
 
+    notices: Notices
     first: int | None = None
     current: int | None = None
     is_shifted: bool = False
@@ -90,7 +92,7 @@ class NamedEpoch:
     _wordings: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self._numbers = WholeOrDone(self.first or 0)
+        self._numbers = WholeOrDone(self.first or 0, notices=self.notices)
 
     def note(self, line: str, has_objective: Callable[[str], bool], *, has_round: bool) -> bool:
         """Take over the epoch that a line names, which may name a round; return whether it names one."""
@@ -103,6 +105,12 @@ class NamedEpoch:
             return False
         if self._round is not None and (not self._is_round_late or (self.current is not None and epoch < self.current)):
             self.is_by_rounds, epoch = True, self._round
+            if self._is_round_late:
+                self.notices.say(
+                    "rounds",
+                    "the log has rounds whose epochs begin again, and names them behind their epochs: the round counts "
+                    "as epoch, but for the first one; print the round before its epochs",
+                )
         self.current = epoch
         return True
 
@@ -147,7 +155,7 @@ class NamedEpoch:
     def _of_dict(self, number: float) -> int:
         if self._dicts is None:
             # Transformers names no epoch 0 but before training, where others begin.
-            self._dicts = WholeOrDone(self.first or 0, is_done=self.first is None and number > 0)
+            self._dicts = WholeOrDone(self.first or 0, is_done=self.first is None and number > 0, notices=self.notices)
         return self._dicts.of(number)
 
     def _of_object(self, number: float) -> int | None:
@@ -155,7 +163,8 @@ class NamedEpoch:
         if not self._has_objects:
             self._has_objects = True
             shift = -1.0 if self.current is None or self.is_used else number - self.current
-            self._objects = WholeOrDone(int(shift)) if shift in {0, 1} and self.first is None else None
+            is_shifted = shift in {0, 1} and self.first is None
+            self._objects = WholeOrDone(int(shift), notices=self.notices) if is_shifted else None
         return None if self._objects is None else self._objects.of(number)
 
     def _zero_based(self, number: float, of: int | None) -> int:
@@ -179,10 +188,10 @@ class NamedEpoch:
         self.is_late |= self.current is None
         self.is_used = True
 
-    def end(self, notices: Notices) -> None:
+    def end(self) -> None:
         """Say that values may have stood before their epochs, each on a line of its own."""
         if self.is_late and self.current is not None and not self.is_used:
-            notices.say_several(
+            self.notices.say_several(
                 "before",
                 "before the first epoch of the log",
                 "and not behind the last one",
@@ -192,18 +201,6 @@ class NamedEpoch:
     def is_free(self) -> bool:
         """Tell whether the epoch has its value already, or none was named."""
         return self.current is None or self.is_used
-
-    def say(self, notices: Notices) -> None:
-        """Say what is to be said of the numbers."""
-        for numbers in (self._numbers, self._dicts, self._objects):
-            if numbers is not None:
-                numbers.say(notices, "the log")
-        if self.is_by_rounds and self._is_round_late:
-            notices.say(
-                "rounds",
-                "the log has rounds whose epochs begin again, and names them behind their epochs: the round counts as "
-                "epoch, but for the first one; print the round before its epochs",
-            )
 
     @property
     def may_be_shifted(self) -> bool:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 COLUMNS = ("split", "phase", "stage", "subset", "set", "mode", "type")
 """Names of a column, or of a field of a line, that says it."""
+OF_ALL = frozenset({"all", "mean", "avg", "average", "overall", "total"})
+"""Values of such a column, or of one for classes or folds, in the row of all."""
 
 
 class Split(IntEnum):

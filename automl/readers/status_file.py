@@ -154,14 +154,14 @@ class StatusReader:
                 if (line := parse_line(text, book.numbers, doubled)) is not None:
                     yield from book.add(line, now_s)
             yield from book.release(held_before_s=None if is_over else now_s - HOLD_S)
-            book.numbers.say(self._notices, STATUS_FILE)
             self._notices.say_all(file.losses)
             say_doubled(self._notices, doubled, STATUS_FILE)
         yield from self._notices.take()
 
     def _add(self, paths: list[Path]) -> None:
         for path in paths:
-            self._files[path] = GrowingFile(path, self.directory), EpochBook(numbers=WholeOrDone(self.first_epoch))
+            numbers = WholeOrDone(self.first_epoch, notices=self._notices, where=STATUS_FILE)
+            self._files[path] = GrowingFile(path, self.directory), EpochBook(numbers=numbers)
 
 
 def _decoded(text: str, doubled: set[str] | None) -> dict[str, JsonValue] | None:

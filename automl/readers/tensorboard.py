@@ -57,6 +57,7 @@ class _Run:
 
     file: EventFile
     rename: Callable[[str], str]
+    numbers: WholeOrDone
     step: int = 0
     # The largest step of all, and how many values of the objective came at step 0, where a step is left out.
     furthest: int = 0
@@ -64,7 +65,6 @@ class _Run:
     # The tag for the epoch, whether Transformers has not written it, and the epoch of the objective before.
     has_tag: bool = False
     is_own: bool = False
-    numbers: WholeOrDone = field(default_factory=WholeOrDone)
     epoch: int = 0
     last_epoch: int = 0
     pending: dict[str, float] = field(default_factory=dict)
@@ -224,7 +224,6 @@ class TensorboardReader:
             if run.epoch < run.last_epoch:
                 where, which = "in event files whose epochs begin again", "and the last of each epoch counts"
                 self._notices.say_several("restart", where, which, "write it once")
-            run.numbers.say(self._notices, f"{run.file.path.relative_to(self.directory)}")
             run.last_epoch = run.epoch
         elif not run.furthest:
             run.reports += 1
@@ -241,8 +240,9 @@ class TensorboardReader:
 
     def _add(self, *, is_last: bool = False) -> None:
         for path in self._search.new_files(is_last=is_last):
-            file, numbers = EventFile(path, self.directory), WholeOrDone(self.first_epoch or 0)
-            self._runs[path] = _Run(file, _naming(path.parent.name), numbers=numbers)
+            where = str(path.relative_to(self.directory))
+            numbers = WholeOrDone(self.first_epoch or 0, notices=self._notices, where=where)
+            self._runs[path] = _Run(EventFile(path, self.directory), _naming(path.parent.name), numbers)
             self._folders.add(path)
 
 
