@@ -33,8 +33,9 @@ from automl.executor.recording import measured_event, recorded
 from automl.executor.running_study import RunningStudy
 from automl.executor.search_state import SearchState
 from automl.schedulers.base import CloneRequest
-from automl.storage.documents import write_document
 from automl.storage.held_study import require_held
+from automl.storage.own_attempts import require_new_attempt
+from automl.storage.own_documents import write_own
 from automl.storage.paths import StudyPaths, make_folder
 from automl.storage.study_directory import read_results
 from automl.study.ends import EndKind, EndReason
@@ -216,7 +217,9 @@ class StudyLoop:
         task = replace(task, measured=tuple(known))
         make_folder(task.directory, below=self._paths.trials)  # not what was moved away meanwhile
         document = start.document(self._paths)
-        write_document(task.files.start_file, document)
+        tokens = (begun.get("token", "") for trial in self._state.trials for begun in trial.starts)
+        require_new_attempt(self._paths, task.files, tokens)
+        write_own(self._paths, task.files.start_file, document)
         self._study.append(
             TrialStarted(
                 trial=trial.number,

@@ -11,6 +11,7 @@ from automl.regular_file import NotAFileError
 from automl.shown_command import shown_command
 from automl.storage.deletion import links_out_of
 from automl.storage.held_study import ReplacedFolderError
+from automl.storage.own_documents import token_of
 from automl.storage.paths import StudyPaths
 from automl.study.events import Measured, StudyStarted
 from automl.tracking.versions import collect_environment
@@ -40,6 +41,7 @@ def started_event(plan: StudyPlan, paths: StudyPaths) -> StudyStarted:
         log_version=LOG_VERSION,
         environment=collect_environment(plan),
         links=links_out_of(paths.root),
+        token=token_of(paths),
     )
 
 

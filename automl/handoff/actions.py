@@ -30,11 +30,12 @@ from automl.readers.status_file import StatusReader
 from automl.spec.inputs import missing_inputs
 from automl.spec.model import Spec
 from automl.spec.write import write_spec
-from automl.storage.documents import only_for_user, to_json, write_document
+from automl.storage.documents import only_for_user, to_json
 from automl.storage.event_log import EventLog
 from automl.storage.held_log import HeldLog
 from automl.storage.held_study import ReplacedFolderError, held_study
 from automl.storage.legacy import upgrade_log
+from automl.storage.own_documents import write_own
 from automl.storage.paths import StudyPaths, make_folder
 from automl.storage.plan_document import read_plan
 from automl.storage.trainer_files import refusals
@@ -133,7 +134,7 @@ def run_action(root: Path, action: str, launcher: Launcher, options: ActionOptio
     plan = read_plan(study)
     skill = plan.load_skill()
     keys = (f"{action}-{number}" for number in count(1))
-    key = next(key for key in keys if not study.action(key).root.exists())
+    key = next(key for key in keys if not _is_taken(study.action(key).root))
     paths, result = study.action(key), ActionResult(key=key, action=action, status=ActionStatus.UNAVAILABLE)
     if action not in skill.actions:
         listed = ", ".join(skill.actions)
@@ -147,12 +148,12 @@ def run_action(root: Path, action: str, launcher: Launcher, options: ActionOptio
     except ConfigurationError as error:
         found = [f"{problem.where}: {problem.found}" for problem in error.problems[:1]]
         return replace(result, reason="".join(found) or error.headline)
-    spec = action_spec(Spec(values=plan.spec), skill, action, chosen, paths.root, options)
-    missing = missing_inputs(skill, action, spec)
-    if missing:
-        return replace(result, reason="; ".join(f"{problem.where}: found {problem.found}" for problem in missing))
-    launch = action_launch(plan.launched, skill.actions[action], skill)
     with _held(root):
+        spec = action_spec(Spec(values=plan.spec), skill, action, chosen, paths.root, options)
+        missing = missing_inputs(skill, action, spec)
+        if missing:
+            return replace(result, reason="; ".join(f"{problem.where}: found {problem.found}" for problem in missing))
+        launch = action_launch(plan.launched, skill.actions[action], skill)
         started_s = time.monotonic()
         try:
             ready_launch(launch)
@@ -175,8 +176,12 @@ def run_action(root: Path, action: str, launcher: Launcher, options: ActionOptio
         )
         for refused in refusals(paths.root):
             logger.warning("%s: %s", key, refused)
-        write_document(paths.result_file, result)
+        write_own(study, paths.result_file, result)
     return result
+
+
+def _is_taken(folder: Path) -> bool:
+    return folder.exists() or folder.is_symlink()
 
 
 @contextmanager

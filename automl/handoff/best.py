@@ -29,8 +29,8 @@ from automl.spec.model import Spec
 from automl.spec.overrides import flatten
 from automl.spec.write import write_spec
 from automl.storage.deletion import delete, is_deletable, real_path
-from automl.storage.documents import read_document, write_document
 from automl.storage.held_study import require_held
+from automl.storage.own_documents import read_own, write_own
 from automl.storage.paths import StudyPaths, make_folder
 from automl.storage.plan_document import read_plan
 from automl.storage.study_directory import read_results, read_state, study_of_plan
@@ -146,7 +146,7 @@ def select_best(root: Path) -> StudyBest:
         replicates=next((_seen_again(r) for r in result.replicated if r.trial is trial), None),
         spec_sha256=write_spec(spec, ConfigFormat.YAML, StudyPaths(root).best_spec),
     )
-    write_document(StudyPaths(root).best_file, best)
+    write_own(StudyPaths(root), StudyPaths(root).best_file, best)
     for path in before:
         if path not in {kept, root} and path.parent == StudyPaths(root).best:
             delete(path, inside=followed(root), recorded=[str(real_path(path))])
@@ -165,7 +165,7 @@ def read_best(root: Path) -> StudyBest:
     """
     file = StudyPaths(root).best_file
     try:
-        best = read_document(file, StudyBest)
+        best = read_own(StudyPaths(root), file, StudyBest)
     except FileNotFoundError as error:
         expected = "the provenance of the best checkpoint, which the end of a study writes"
         fix = "let the study finish, or resume it"
@@ -187,7 +187,7 @@ def require_best_spec(study: StudyPaths) -> None:
         ConfigurationError: it is gone or was changed, or `best.json` cannot be read.
     """
     try:
-        best = read_document(study.best_file, StudyBest)
+        best = read_own(study, study.best_file, StudyBest)
     except FileNotFoundError:
         return
     if best.spec_sha256 and (found := sha256_of(study.best_spec)) != best.spec_sha256:
@@ -319,7 +319,7 @@ def _kept_before(root: Path) -> list[Path]:
     What lies outside of the study is it only if it has not changed: the link may lead to another study's by now.
     """
     try:
-        best = read_document(StudyPaths(root).best_file, StudyBest)
+        best = read_own(StudyPaths(root), StudyPaths(root).best_file, StudyBest)
     except FileNotFoundError:
         return []
     kept = root / best.checkpoint

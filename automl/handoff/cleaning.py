@@ -20,8 +20,8 @@ from automl.readers.folder_search import walk
 from automl.regular_file import followed
 from automl.shown_command import shown
 from automl.storage.deletion import in_place_of_trash, is_deletable, move_to_trash, purge, real_path
-from automl.storage.documents import read_document
 from automl.storage.overview import StudyRow, list_studies
+from automl.storage.own_documents import read_own
 from automl.storage.owner import OwnerLock
 from automl.storage.paths import TRASH, StudyPaths
 from automl.storage.study_directory import read_study
@@ -284,6 +284,6 @@ def _kept(study: StudyPaths, result: StudyResult) -> set[Path]:
     winners = [*result.ranked()[:1], *result.pareto]
     names = [trial.checkpoint for trial in winners if trial.checkpoint is not None]
     if study.best_file.is_file():
-        best = read_document(study.best_file, StudyBest)
+        best = read_own(study, study.best_file, StudyBest)
         names += filter(None, [best.checkpoint, best.source])
     return {followed(path) for path in (*(study.root / name for name in names), *study.best.glob("*"))}

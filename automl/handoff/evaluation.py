@@ -17,8 +17,9 @@ from automl.handoff.best import read_best
 from automl.readers.names import find_metric
 from automl.spec.model import Spec
 from automl.spec.special import PRETRAINED_KINDS, word_kind
-from automl.storage.documents import read_document, to_json, write_document
+from automl.storage.documents import to_json
 from automl.storage.event_log import read_log
+from automl.storage.own_documents import read_own, write_own
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_evaluations, read_study
 from automl.storage.trainer_files import sha256_of
@@ -96,7 +97,7 @@ class Evaluator:
         evaluations = read_evaluations(self.root)
         for evaluation in evaluations.values():
             if evaluation.action and evaluation.action not in keys:
-                result = read_document(paths.action(evaluation.action).result_file, ActionResult)
+                result = read_own(paths, paths.action(evaluation.action).result_file, ActionResult)
                 log.append(ActionEnded(key=evaluation.action, result=to_json(result)))
         if Evaluated(evaluations=evaluations) not in known:
             log.append(Evaluated(evaluations=evaluations))
@@ -140,7 +141,8 @@ class Evaluator:
 
     def _write(self, role: str, found: Evaluation) -> None:
         evaluations = {**read_evaluations(self.root), role: found}
-        write_document(StudyPaths(self.root).evaluations_file, evaluations, dict[str, Evaluation])
+        paths = StudyPaths(self.root)
+        write_own(paths, paths.evaluations_file, evaluations, dict[str, Evaluation])
 
 
 def _compared(found: Evaluation, in_study: float | None, baseline: float | None) -> Evaluation:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from automl.errors import ConfigurationError, Problem
 from automl.handoff.actions import ActionResult
 from automl.handoff.best import StudyBest, require_best_spec
-from automl.storage.documents import has_check, read_document
+from automl.storage.documents import has_check
 from automl.storage.legacy import is_legacy
+from automl.storage.own_documents import read_own
 from automl.storage.plan_document import StoredPlan
 from automl.storage.study_directory import read_evaluations, read_state
 from automl.study.evaluation import RecordLocation
@@ -57,7 +58,7 @@ def require_sound(paths: StudyPaths) -> StudyState:
     ]
     own = {paths.result_file(trial.number): trial.result for trial in state.trials if trial.result is not None}
     documents += [(file, TrialResult) for file in own]
-    found = {file: known for file, kind in documents if (known := read(read_document, file, kind)) is not None}
+    found = {file: known for file, kind in documents if (known := read(read_own, paths, file, kind)) is not None}
     unchecked += [file.name for file in found if not has_check(file)]
     problems += [
         _foreign(file, own[file].number) for file in found if file in own and not _is_of(own[file], found[file])

@@ -3,7 +3,8 @@
 A document is a frozen dataclass, or a mapping of them; its JSON form has the names of its fields. Unknown keys are
 ignored and missing ones get their defaults, so files of other versions can be read. The last key of every document that
 is written is ``check``, a CRC-32 of the rest, and the first says that there is one: a changed document is refused, also
-where the change took the check away. Documents of earlier versions may have neither.
+where the change took the check away. Documents of earlier versions may have neither. ``of_study`` is the token of the
+study that a document belongs to, see `automl.storage.own_documents`.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ CHECK = "check"
 _HAS_CHECK = "has_check"
 """The first key of a document with a check; the lines of a log have none, see `read_lines`."""
 
+_OF_STUDY = "of_study"
 _SHOWN_PROBLEMS = 3
 _MOST_BYTES = 256 * 1024 * 1024
 _COMPUTED = "restore it from a copy; or delete it, and a resume computes its content again"
@@ -69,8 +71,14 @@ def from_json_text(text: bytes, kind: type[T]) -> T:
     return value
 
 
-def write_document(file: Path, value: object, kind: Any = None) -> None:  # noqa: ANN401 # a type expression
+def write_document(file: Path, value: object, kind: Any = None, *, token: str = "") -> None:  # noqa: ANN401 # a type expression
     """Write a document as strict JSON, at once or not at all.
+
+    Args:
+        file: Where.
+        value: As for `to_json`.
+        kind: As for `to_json`.
+        token: Of the study that it belongs to; empty for none.
 
     Raises:
         OSError: the folder cannot be made or written.
@@ -78,7 +86,7 @@ def write_document(file: Path, value: object, kind: Any = None) -> None:  # noqa
     """
     document = to_json(value, kind)
     document.pop(CHECK, None)
-    document = {_HAS_CHECK: True, **document}
+    document = {_HAS_CHECK: True, **({_OF_STUDY: token} if token else {}), **document}
     checked = {**document, CHECK: checksum(json.dumps(document, allow_nan=False))}
     write_text(file, json.dumps(checked, indent=1) + "\n")
 
@@ -93,19 +101,28 @@ def write_text(file: Path, text: str) -> None:
     replace_file(file, text.encode("utf-8"))
 
 
-def read_document(file: Path, kind: type[T], *, study: Path | None = None) -> T:
-    """Read a document; a portable one of a study directory (see `automl.storage.portable`) where that lies now.
+def read_document(file: Path, kind: type[T], *, study: Path | None = None, token: str | None = None) -> T:
+    """Read a document.
+
+    Args:
+        file: Where it is.
+        kind: What it holds.
+        study: The study directory that a portable document lies in now, see `automl.storage.portable`.
+        token: Of the study that it has to belong to, empty for one that has none; None for any.
 
     Raises:
         FileNotFoundError: there is none.
-        ConfigurationError: the file cannot be read, was changed, or does not fit: a torn file is never passed over.
+        ConfigurationError: the file cannot be read, was changed, does not fit, or belongs to another study: a torn file
+            is never passed over.
     """
     try:
-        document, is_checked = without_check(json.loads(_content(file)))
+        document, is_checked, found = _opened(json.loads(_content(file)))
+        if token is not None and found != token:
+            raise study_error(file, _foreign(found), "a document of this study, as automl wrote it", _COMPUTED)
         if not document and not is_checked:
             raise ValueError("it holds {}, which says nothing")  # noqa: TRY301 - one error for all that can be wrong
         return from_json(document if study is None else located(document, study), kind)
-    except FileNotFoundError:
+    except (FileNotFoundError, ConfigurationError):
         raise
     except (OSError, ValueError, RecursionError) as error:
         raise torn_file(file, first_line(error), "a document") from error
@@ -115,6 +132,15 @@ def _content(file: Path) -> bytes:
     """Return the content of a document; in the folder of a trial or an action anything may have taken its place."""
     is_beside_a_trainer = file.parent.parent.name in {"trials", "actions"}
     return read_made(file.parent if is_beside_a_trainer else followed(file).parent, file, most_bytes=_MOST_BYTES)
+
+
+def token_in(file: Path) -> str:
+    """Return the token of the study that a document which can be read belongs to; empty for none."""
+    return _opened(json.loads(_content(file)))[2]
+
+
+def _foreign(token: str) -> str:
+    return "a document of another study" if token else "a document without the token of this study"
 
 
 def has_check(file: Path) -> bool:
@@ -127,23 +153,23 @@ def checksum(text: str) -> str:
     return f"{zlib.crc32(text.encode()):08x}"
 
 
-def to_line(document: dict[str, Any]) -> str:
-    """Return a JSON object with its check as one line.
+def to_line(document: dict[str, Any], *, token: str = "") -> str:
+    """Return a JSON object with its check, and with the token of its study where it has one, as one line.
 
     Raises:
         ValueError: it holds a number that is not finite.
     """
-    text = json.dumps(document, allow_nan=False)
+    text = json.dumps({**document, **({_OF_STUDY: token} if token else {})}, allow_nan=False)
     return f'{text[:-1]}, "{CHECK}": "{checksum(text)}"}}\n'
 
 
-def read_lines(file: Path, position: int = 0) -> Iterator[tuple[dict[str, Any], int]]:
+def read_lines(file: Path, position: int = 0, *, token: str = "") -> Iterator[tuple[dict[str, Any], int]]:
     """Yield the JSON object of each whole line from an offset on, with the offset behind it; none without the file.
 
     Lines of earlier versions have no check; behind one that has it each must.
 
     Raises:
-        ConfigurationError: a line cannot be read, or was changed.
+        ConfigurationError: a line cannot be read, was changed, or is not of the study with the token.
     """
     with contextlib.suppress(FileNotFoundError), open_regular(file) as stream:
         stream.seek(position)
@@ -152,7 +178,9 @@ def read_lines(file: Path, position: int = 0) -> Iterator[tuple[dict[str, Any], 
             if not line.endswith(b"\n"):
                 return
             try:
-                document, is_checked = without_check(json.loads(line))
+                document, is_checked, found = _opened(json.loads(line))
+                if found != token:
+                    raise ValueError(_foreign(found))  # noqa: TRY301 - one error for all that can be wrong
                 if must_have_check and not is_checked:
                     raise ValueError("its check is gone")  # noqa: TRY301 - one error for all that can be wrong
             except (ValueError, RecursionError) as error:
@@ -164,19 +192,24 @@ def read_lines(file: Path, position: int = 0) -> Iterator[tuple[dict[str, Any], 
 
 
 def without_check(document: Any) -> tuple[dict[str, Any], bool]:  # noqa: ANN401 # JSON
-    """Return a JSON object without its check, and whether it had one.
+    """Return a JSON object without its check and token, and whether it had a check.
 
     Raises:
         ValueError: it is no object, or was changed after it was written.
     """
+    return _opened(document)[:2]
+
+
+def _opened(document: Any) -> tuple[dict[str, Any], bool, str]:  # noqa: ANN401 # JSON
     if not isinstance(document, dict):
         raise ValueError("it is no JSON object")  # noqa: TRY004 # content of a file
     check = document.pop(CHECK, None)
     if check is not None and check != checksum(json.dumps(document)):
         raise ValueError("it is not what was written")
-    if document.pop(_HAS_CHECK, None) is not None and check is None:
+    has_token, token = _OF_STUDY in document, document.pop(_OF_STUDY, "")
+    if (document.pop(_HAS_CHECK, None) is not None or has_token) and check is None:
         raise ValueError("its check is gone")
-    return document, check is not None
+    return document, check is not None, str(token)
 
 
 def first_line(error: Exception) -> str:

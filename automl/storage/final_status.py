@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl.errors import ConfigurationError
 from automl.shown_command import shown_command
-from automl.storage.documents import read_document
+from automl.storage.own_documents import read_own
 from automl.storage.owner import running_process
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan
@@ -86,7 +86,7 @@ def read_settled(root: Path) -> tuple[StoredPlan, StudyResult, Outcome]:
 def _damage(paths: StudyPaths) -> Iterator[str]:
     """Yield what has become of the provenance of the best trial, where that cannot be read."""
     try:
-        read_document(paths.best_file, dict[str, Any])
+        read_own(paths, paths.best_file, dict[str, Any])
     except FileNotFoundError:
         return
     except ConfigurationError as error:

@@ -8,8 +8,8 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import ConfigurationError
-from automl.storage.documents import read_document
 from automl.storage.final_status import read_settled
+from automl.storage.own_documents import read_own
 from automl.storage.paths import TRASH, StudyPaths
 from automl.storage.study_directory import why_unreadable
 
@@ -142,7 +142,7 @@ def _missing(paths: StudyPaths, result: StudyResult) -> Iterator[str]:
     if gone:
         yield f"{gone[0]}{f' and {len(gone) - 1} more' if gone[1:] else ''}"
     if paths.best_file.is_file():
-        checkpoint = str(read_document(paths.best_file, dict[str, Any]).get("checkpoint") or "")
+        checkpoint = str(read_own(paths, paths.best_file, dict[str, Any]).get("checkpoint") or "")
         if checkpoint and not (paths.root / checkpoint).exists():
             yield checkpoint
     if not result.trials:

@@ -12,12 +12,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl.storage.documents import study_error, without_check
+from automl.storage.documents import study_error, token_in, without_check
 from automl.storage.held_study import ReplacedFolderError
+from automl.storage.own_documents import token_of
 from automl.storage.trainer_files import read_made
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from automl.errors import ConfigurationError
     from automl.storage.paths import AttemptPaths, StudyPaths
@@ -35,6 +36,23 @@ def require_own_attempt(attempt: AttemptPaths, token: str) -> None:
         ReplacedFolderError: it is that of another attempt.
     """
     if (found := _token(attempt)) is not None and found != token:
+        text = "is the folder of another attempt now"
+        raise ReplacedFolderError(errno.ESTALE, text, str(attempt.root))
+
+
+def require_new_attempt(paths: StudyPaths, attempt: AttemptPaths, known: Iterable[str]) -> None:
+    """Check that the folder in which an attempt is to begin is new, or left by a driver that was killed there.
+
+    Args:
+        paths: Of the study.
+        attempt: The folder.
+        known: Tokens of the attempts that the log names.
+
+    Raises:
+        ReplacedFolderError: it is that of another attempt, of this study or of another one.
+    """
+    found = _token(attempt)
+    if found is not None and ((found and found in known) or token_in(attempt.start_file) != token_of(paths)):
         text = "is the folder of another attempt now"
         raise ReplacedFolderError(errno.ESTALE, text, str(attempt.root))
 

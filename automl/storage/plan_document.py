@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from automl.skill.program import COMMAND, NETWORK_ARCH
 from automl.space.document import PlannedSpace, describe_space
 from automl.space.values import Scalar
 from automl.storage.documents import read_document, to_json, write_document
+from automl.storage.own_documents import token_of
 from automl.storage.paths import find_studies
 from automl.storage.portable import located, made_portable, record_of_moved, results_of_prepared
 from automl.study.causes import Origin, OriginKind, origin_from, origins_document
@@ -228,9 +230,10 @@ def run_fingerprint(plan: StudyPlan, place: RunLocation) -> str:
 def write_plan(
     paths: StudyPaths, plan: StudyPlan, request: StudyRequest, record: RecordLocation, results: Path
 ) -> None:
-    """Write `plan.json`."""
+    """Write `plan.json`: the first one with a token of its own, a later one with that of the one before."""
+    token = token_of(paths) if paths.plan_file.exists() else secrets.token_hex(8)
     stored = StoredPlan(**describe_plan(plan), request=request.document(), mlflow=record, results=results)
-    write_document(paths.plan_file, made_portable(to_json(stored), paths.root, results))
+    write_document(paths.plan_file, made_portable(to_json(stored), paths.root, results), token=token)
 
 
 def read_plan(paths: StudyPaths) -> StoredPlan:

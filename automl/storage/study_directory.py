@@ -10,10 +10,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from automl.regular_file import followed
-from automl.storage.documents import from_json, read_document, to_json, without_check, write_document
+from automl.storage.documents import from_json, study_error, to_json, without_check
 from automl.storage.event_log import damaged_log, named_damage, read_settled
 from automl.storage.legacy import is_legacy, upgraded
 from automl.storage.own_attempts import linked_attempts, require_own_links
+from automl.storage.own_documents import read_own, token_of, write_own
 from automl.storage.paths import StudyPaths, make_folder
 from automl.storage.plan_document import read_plan
 from automl.storage.portable import made_portable, record_of_moved
@@ -71,7 +72,7 @@ def write_result(paths: StudyPaths, result: TrialResult) -> None:
     """Write a trial's result, replacing an earlier one at once or not at all."""
     file = paths.result_file(result.number)
     make_folder(file.parent, below=paths.root)
-    write_document(file, result)
+    write_own(paths, file, result)
 
 
 def read_state(paths: StudyPaths, *, with_starts: bool = True) -> StudyState:
@@ -82,13 +83,16 @@ def read_state(paths: StudyPaths, *, with_starts: bool = True) -> StudyState:
         with_starts: Say of trials that have ended how they were started, too.
 
     Raises:
-        ConfigurationError: a line of the log cannot be read, was changed or is missing.
+        ConfigurationError: a line of the log cannot be read, was changed or is missing; or it is that of another study.
         OSError: the log cannot be opened.
     """
     has_links = paths.trials.is_symlink() or any(linked_attempts(paths))
     state = _folded(paths, with_starts=with_starts or has_links)
     if has_links:
         require_own_links(paths, {trial.number: trial.starts for trial in state.trials})
+    if state.started is not None and state.started.token != token_of(paths):
+        other = f"the log of another study than that of {paths.plan_file.name}"
+        raise study_error(paths.events_file, other, "both of one study", "restore them from a copy")
     if state == StudyState() and paths.result_files():
         raise damaged_log(paths.events_file, "no line, and trials have ended")
     if without_line := [number for number in _numbers(paths) - {*state.ended} if _is_final(paths.result_file(number))]:
@@ -146,10 +150,11 @@ def read_evaluations(root: Path) -> dict[str, Evaluation]:
     """Read `evaluations.json`: role -> evaluation; empty before the first one.
 
     Raises:
-        ConfigurationError: the file cannot be read, or was changed.
+        ConfigurationError: the file cannot be read, was changed, or belongs to another study.
     """
+    paths = StudyPaths(root)
     try:
-        return read_document(StudyPaths(root).evaluations_file, dict[str, Evaluation])
+        return read_own(paths, paths.evaluations_file, dict[str, Evaluation])
     except FileNotFoundError:
         return {}
 
@@ -160,17 +165,18 @@ def write_record(paths: StudyPaths, record: RecordLocation, results: Path) -> No
     Raises:
         OSError: it cannot be written.
     """
-    write_document(paths.record_file, made_portable(to_json(record), paths.root, results))
+    write_own(paths, paths.record_file, made_portable(to_json(record), paths.root, results))
 
 
 def read_record(root: Path) -> RecordLocation | None:
     """Read `record.json`: where MLflow has the study; None before the study was recorded.
 
     Raises:
-        ConfigurationError: the file cannot be read, or was changed.
+        ConfigurationError: the file cannot be read, was changed, or belongs to another study.
     """
+    paths = StudyPaths(root)
     try:
-        record = read_document(StudyPaths(root).record_file, RecordLocation, study=root)
+        record = read_own(paths, paths.record_file, RecordLocation, is_portable=True)
     except FileNotFoundError:
         return None
     return replace(record, tracking_uri=record_of_moved(record.tracking_uri, root))

@@ -35,6 +35,7 @@ class StudyStarted:
         log_version: 3 since `HandedOver` is written; 2 since the log alone is enough to resume a study; 1 before.
         environment: What it runs with: ``version.<package>``, ``data.<input>`` -> text.
         links: Links out of the study that stood in its directory: their paths there -> where they lead to, absolute.
+        token: By which its documents are known; empty for one that an earlier version began.
     """
 
     kind: ClassVar[str] = "study_started"
@@ -50,6 +51,7 @@ class StudyStarted:
     log_version: int = 1
     environment: Mapping[str, str] = field(default_factory=dict)
     links: Mapping[str, str] = field(default_factory=dict)
+    token: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

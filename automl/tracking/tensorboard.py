@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from automl import clock
 from automl.regular_file import open_to_append
 from automl.storage.held_study import require_held
+from automl.storage.own_attempts import require_own_attempt
 from automl.storage.paths import AttemptPaths
 from automl.storage.tf_record import record
 from automl.study.events import Measured, TrialEnded, TrialStarted
@@ -52,13 +53,13 @@ class TensorboardTracker(Tracker):
     def record(self, entry: Entry) -> None:
         """Begin the file of an attempt, add the values of a measurement or end the file."""
         match entry.event:
-            case TrialStarted(trial=number, directory=directory):
+            case TrialStarted(trial=number, directory=directory, start=start):
                 self._close(number)
-                file = AttemptPaths(self._root / directory).tensorboard_file(
-                    f"{int(clock.unix_time_s())}.{socket.gethostname()}.automl"
-                )
+                attempt = AttemptPaths(self._root / directory)
+                file = attempt.tensorboard_file(f"{int(clock.unix_time_s())}.{socket.gethostname()}.automl")
                 try:
                     require_held(file.parent)
+                    require_own_attempt(attempt, start.get("token", ""))
                     self._files[number] = open_to_append(file, mode=0o644)
                 except OSError as error:
                     self._warn(error)

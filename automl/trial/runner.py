@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 from automl.errors import ConfigurationError, LaunchError
 from automl.spec.model import Spec
 from automl.spec.write import write_spec
-from automl.storage.documents import write_document
 from automl.storage.held_log import HeldLog
 from automl.storage.held_study import ReplacedFolderError, held_study, require_held
 from automl.storage.own_attempts import require_own_attempt
+from automl.storage.own_documents import write_own
 from automl.storage.paths import StudyPaths, make_folder
 from automl.study.ends import StopKind
 from automl.study.trial import FailureKind, TrialState
@@ -92,7 +92,7 @@ def run_trial(
         try:
             holding.enter_context(held_study(task.study_directory))
             require_own_attempt(task.files, task.start.token)
-            digest = _write_spec(task)
+            digest = _prepare(task)
             job, log = _launch(task, launcher, holding)
         except (LaunchError, ConfigurationError, OSError) as error:
             outcome, is_own = failed(_not_started(error)), not isinstance(error, ReplacedFolderError)
@@ -116,11 +116,17 @@ def run_trial(
     return result
 
 
-def _write_spec(task: TrialTask) -> str:
+def _prepare(task: TrialTask) -> str:
     """Make the folders of the attempt and write its spec; return the SHA-256 of that."""
-    make_folder(task.directory, below=task.study_directory)
+    digest = _write_spec(task)
     if task.command.shown is not None:
         make_working_folder(task.command.shown, task.working_folder, task.study_directory)
+    return digest
+
+
+def _write_spec(task: TrialTask) -> str:
+    """Make the folder of the attempt and write its spec; return the SHA-256 of that."""
+    make_folder(task.directory, below=task.study_directory)
     return write_spec(Spec(values=task.command.spec), task.command.config_format, task.spec_file)
 
 
@@ -135,11 +141,11 @@ def _put_back(task: TrialTask, log: HeldLog, reporter: Reporter) -> None:
         require_own_attempt(task.files, task.start.token)
         done = log.put_back(below=task.study_directory)
         if not task.spec_file.exists():
-            make_folder(task.directory, below=task.study_directory)
-            write_spec(Spec(values=task.command.spec), task.command.config_format, task.spec_file)
+            _write_spec(task)
             done.append(f"{task.spec_file.name} was written again")
         if task.start.token and not task.files.start_file.exists():
-            write_document(task.files.start_file, task.start.document(StudyPaths(task.study_directory)))
+            study = StudyPaths(task.study_directory)
+            write_own(study, task.files.start_file, task.start.document(study))
     except ReplacedFolderError:
         return  # what lies there is of another study
     except OSError as error:

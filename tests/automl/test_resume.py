@@ -16,6 +16,7 @@ from automl.run import make_plan
 from automl.space.document import describe_space
 from automl.storage.documents import write_document
 from automl.storage.event_log import EventLog
+from automl.storage.own_documents import write_own
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import plan_document, write_plan
 from automl.study.ends import EndKind, EndReason
@@ -150,6 +151,7 @@ def test_a_resume_that_can_do_nothing_of_what_is_missing_is_an_error(
 
 
 def test_trials_of_another_study_in_place_of_its_own_are_refused(study: Path) -> None:
+    make_older(study / "plan.json")
     ended = TrialResult(number=0, state=TrialState.COMPLETED, assignment={}, directory="trials/0000", elapsed_s=1.0)
     other = StudyPaths(study.with_name("other"))
     write_result(StudyPaths(study), ended)
@@ -262,15 +264,30 @@ def test_every_damaged_file_is_named_before_anything_is_written(
     assert "without a checksum" not in caplog.text
 
 
+def make_older(file: Path) -> None:
+    """Let a document be as an earlier version wrote it."""
+    document = json.loads(file.read_text(encoding="utf-8"))
+    kept = {key: value for key, value in document.items() if key not in {"has_check", "check", "of_study"}}
+    file.write_text(json.dumps(kept), encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["plan.json", "trials/0000/result.json", "best.json"])
+def test_a_document_without_a_check_is_refused_in_a_study_whose_documents_have_one(study: Path, name: str) -> None:
+    end_study(study, {"val/r2": 0.5})
+    write_own(StudyPaths(study), study / "best.json", {"trial": 0}, dict[str, int])
+    make_older(study / name)
+
+    with pytest.raises(ConfigurationError, match=r"without the token of this study|the log of another study"):
+        resume_study(study)
+
+
 def test_documents_of_an_earlier_version_are_accepted_and_said_to_be_unchecked(
     study: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     leave_missing(monkeypatch, [])
+    make_older(study / "plan.json")
     end_study(study, {})
-    for name in ("plan.json", "trials/0000/result.json"):
-        document = json.loads((study / name).read_text(encoding="utf-8"))
-        del document["has_check"], document["check"]
-        (study / name).write_text(json.dumps(document), encoding="utf-8")
+    make_older(study / "trials/0000/result.json")
 
     with pytest.raises(NothingToRunError):
         resume_study(study)

@@ -43,6 +43,8 @@ def write_study(results: Path, name: str, *, seed: int, trials: int = 8, **setti
     request = REQUEST.with_settings(seed=seed, warm_start=(), **settings)
     plan = make_plan(request.with_settings(name=name), RunLocation(results=results / "none"))
     directory = StudyPaths(results / name)
+    directory.root.mkdir(parents=True)
+    write_plan(directory, plan, request, RECORD, results)
     for number in range(trials):
         position = (number + 0.5 + seed / 10) / (trials + 1)
         value = 1.0 - (position - 0.5) ** 2
@@ -57,7 +59,6 @@ def write_study(results: Path, name: str, *, seed: int, trials: int = 8, **setti
                 directory=f"trials/{number:04d}",
             ),
         )
-    write_plan(directory, plan, request, RECORD, results)
 
 
 def test_a_plan_keeps_what_two_or_more_earlier_studies_measured_and_names_them(tmp_path: Path) -> None:

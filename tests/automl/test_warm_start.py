@@ -30,6 +30,8 @@ def write_earlier(results: Path, name: str = "earlier", seed: int = 1) -> dict[s
     request = REQUEST.with_settings(seed=seed, warm_start=None)
     plan = make_plan(request, RunLocation(results=results / "none"))
     directory = StudyPaths(results / name)
+    directory.root.mkdir(parents=True)
+    write_plan(directory, plan, request, RecordLocation(tracking_uri="sqlite:///x.db", experiment=name), results)
     good = plan.space.from_unit(dict.fromkeys(plan.space.paths, 0.4))
     for number, (assignment, value) in enumerate(((plan.first_trials[0], 0.1), (good, 0.9))):
         write_result(
@@ -42,7 +44,6 @@ def write_earlier(results: Path, name: str = "earlier", seed: int = 1) -> dict[s
                 directory=f"trials/{number:04d}",
             ),
         )
-    write_plan(directory, plan, request, RecordLocation(tracking_uri="sqlite:///x.db", experiment=name), results)
     return good
 
 

@@ -31,15 +31,14 @@ from automl.regular_file import open_to_append
 from automl.storage.documents import (
     first_line,
     from_json,
-    read_document,
     read_lines,
     to_json,
     to_line,
     torn_file,
-    write_document,
     write_text,
 )
 from automl.storage.event_log import read_log
+from automl.storage.own_documents import read_own, token_of, write_own
 from automl.storage.paths import StudyPaths, make_folder
 from automl.storage.plan_document import read_plan
 from automl.storage.portable import made_portable
@@ -142,7 +141,7 @@ class MlflowFolder:
         for folder in (self.root, self.study.outbox):
             for file in folder.glob("sent-*.json"):
                 make_folder(self.root, below=self.study.root)
-                write_document(self.root / file.name, self.first_state())
+                write_own(self.study, self.root / file.name, self.first_state())
         if self._rejected_file.is_file():
             write_text(self._rejected_file, "")
         if (record := read_record(self.study.root)) is not None:
@@ -197,18 +196,18 @@ class MlflowFolder:
         if store is not None and not store.is_file():
             state = self.first_state()
             with suppress(FileNotFoundError, ConfigurationError):
-                state.problem = read_document(file, UploadState).problem
+                state.problem = read_own(self.study, file, UploadState).problem
             return state
         try:
-            state = read_document(file, UploadState)
+            state = read_own(self.study, file, UploadState)
             return state if log.is_file() and state.position <= log.stat().st_size else replace(state, position=0)
         except (FileNotFoundError, ConfigurationError) as error:
             if isinstance(error, ConfigurationError):
-                _say_torn(file)
+                _say_unused(file, error.problems[0].found)
             if not self.study.outbox.is_dir():
                 return UploadState()
         file = self.study.outbox / file.name
-        before = read_document(file, dict[str, Any]) if file.is_file() else {}
+        before = read_own(self.study, file, dict[str, Any]) if file.is_file() else {}
         return UploadState(
             position=_end_of_version_before(log),
             queue_position=before.get("offset", 0),
@@ -223,7 +222,7 @@ class MlflowFolder:
             OSError: the folder cannot be written.
         """
         make_folder(self.root, below=self.study.root)
-        write_document(self._state_file(tracking_uri), state)
+        write_own(self.study, self._state_file(tracking_uri), state)
 
     def first_state(self) -> UploadState:
         """Return the state of a server that has nothing of the study."""
@@ -262,7 +261,7 @@ class MlflowFolder:
         """
         uploads: list[Upload] = []
         file = self.study.outbox / "queue.jsonl"
-        for upload, _, end in islice(_read_uploads(file, position), limit):
+        for upload, _, end in islice(_read_uploads(file, token_of(self.study), position), limit):
             uploads.append(upload)
             position = end
         return uploads, position
@@ -271,7 +270,7 @@ class MlflowFolder:
         """Note an upload that a server refused for good."""
         line = {**to_json(upload), "server": without_password(tracking_uri), "reason": reason}
         with open_to_append(self._rejected_file) as stream:
-            stream.write(to_line(line).encode())
+            stream.write(to_line(line, token=token_of(self.study)).encode())
 
     def refused(self, tracking_uri: str) -> tuple[str, ...]:
         """Say what a server refused for good, each with its reason.
@@ -280,7 +279,7 @@ class MlflowFolder:
             ConfigurationError: a line cannot be read, or was changed.
         """
         server = without_password(tracking_uri)
-        found = [(upload, line) for upload, line, _ in _read_uploads(self._rejected_file)]
+        found = [(upload, line) for upload, line, _ in _read_uploads(self._rejected_file, token_of(self.study))]
         kept = [f"{up.title}: {line.get('reason')}" for up, line in found if line.get("server", server) == server]
         return tuple(dict.fromkeys(kept))
 
@@ -312,9 +311,9 @@ def record_document(root: Path) -> dict[str, Any]:
     return {**document, "run_id": state.run_ids.get(STUDY_RUN, known), "model": state.model}
 
 
-def _read_uploads(file: Path, position: int = 0) -> Iterator[tuple[Upload, dict[str, Any], int]]:
+def _read_uploads(file: Path, token: str, position: int = 0) -> Iterator[tuple[Upload, dict[str, Any], int]]:
     """Yield the upload of each line from an offset on, the line, and the offset behind it."""
-    for line, end in read_lines(file, position):
+    for line, end in read_lines(file, position, token=token):
         try:
             upload = from_json(line, Upload)
         except ValueError as error:
@@ -324,8 +323,8 @@ def _read_uploads(file: Path, position: int = 0) -> Iterator[tuple[Upload, dict[
 
 
 @cache
-def _say_torn(file: Path) -> None:
-    logger.warning("%s cannot be read: everything is sent again, which changes nothing", file)
+def _say_unused(file: Path, found: str) -> None:
+    logger.warning("%s is %s: everything is sent again, which changes nothing", file, found)
 
 
 def _end_of_version_before(log: Path) -> int:

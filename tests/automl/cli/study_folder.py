@@ -9,7 +9,7 @@ from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import plan_document
 from automl.study.trial import FailureKind, TrialResult, TrialState
 from tests.automl.storage.recorded import write_result
-from tests.automl.study.examples import make_plan
+from tests.automl.study.examples import make_plan, study_started
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,6 +65,7 @@ def write_study(root: Path, trials: tuple[TrialResult, ...] = TRIALS) -> Path:
     for trial in trials:
         write_result(directory, trial)
     mlflow = {"tracking_uri": "sqlite:///x/mlflow.db", "experiment": "example", "run_id": None}
-    write_document(directory.plan_file, {**plan_document(make_plan()), "mlflow": mlflow})
+    plan = {**plan_document(make_plan()), "fingerprint": study_started().fingerprint, "mlflow": mlflow}
+    write_document(directory.plan_file, plan)
     write_document(root / "record.json", {**mlflow, "run_id": "abc"})
     return root

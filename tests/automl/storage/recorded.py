@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from automl.storage import study_directory
 from automl.storage.event_log import EventLog
+from automl.storage.own_documents import token_of
 from automl.storage.study_directory import read_state
 from automl.study.causes import Origin, OriginKind
 from automl.study.events import TrialEnded, TrialProposed, TrialStarted
@@ -28,7 +29,7 @@ def write_result(paths: StudyPaths, result: TrialResult) -> None:
         started = study_started(trials=16, max_epochs=None)
         if paths.plan_file.is_file():
             fingerprint = json.loads(paths.plan_file.read_text(encoding="utf-8"))["fingerprint"]
-            started = replace(started, fingerprint=fingerprint)
+            started = replace(started, fingerprint=fingerprint, token=token_of(paths))
         log.append(started)
     for number in range(len(state.trials), result.number + 1):
         assignment = result.assignment if number == result.number else {}

@@ -10,7 +10,8 @@ from automl.errors import ConfigurationError
 from automl.storage.documents import write_document
 from automl.storage.event_log import EventLog
 from automl.storage.held_study import ReplacedFolderError
-from automl.storage.own_attempts import require_own_attempt
+from automl.storage.own_attempts import require_new_attempt, require_own_attempt
+from automl.storage.own_documents import write_own
 from automl.storage.paths import StudyPaths
 from automl.storage.study_directory import read_state
 from automl.study.causes import Origin, OriginKind
@@ -108,3 +109,18 @@ def test_studies_of_an_earlier_version_have_no_tokens(tmp_path: Path) -> None:
 
     assert len(read_state(own).trials) == 2
     require_own_attempt(own.attempt(0), "")
+
+
+def test_an_attempt_begins_in_no_folder_of_another_attempt(tmp_path: Path) -> None:
+    own, known = study(tmp_path / "own", "a", "b"), ["a"]
+    plan = tmp_path / "other" / "plan.json"
+    plan.parent.mkdir()
+    write_document(plan, {"name": "other"}, dict[str, str], token="other")  # noqa: S106 # of a study
+
+    require_new_attempt(own, own.attempt(1), known)  # left by a driver that was killed before it wrote its log
+    require_new_attempt(own, own.attempt(2), known)
+    with pytest.raises(ReplacedFolderError, match="trials/0000 is the folder of another attempt now"):
+        require_new_attempt(own, own.attempt(0), known)
+    write_own(StudyPaths(plan.parent), own.attempt(1).start_file, {"token": "c"}, dict[str, str])
+    with pytest.raises(ReplacedFolderError, match="trials/0001 is the folder of another attempt now"):
+        require_new_attempt(own, own.attempt(1), known)

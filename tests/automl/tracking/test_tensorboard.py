@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from automl.storage.documents import write_document
 from automl.storage.event_log import Entry
 from automl.storage.paths import StudyPaths
 from automl.storage.tf_record import record
@@ -73,6 +74,22 @@ def test_a_folder_that_cannot_be_written_is_one_warning(tmp_path: Path, caplog: 
         tracker.record(measured(number, 0, loss=0.5))
 
     assert caplog.text.count("cannot be written") == 1
+
+
+def test_nothing_is_written_into_the_folder_of_another_attempt(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    attempt = StudyPaths(tmp_path).attempt(0)
+    attempt.root.mkdir(parents=True)
+    write_document(attempt.start_file, {"token": "another"}, dict[str, str])  # behind a mount, for example
+    tracker = TensorboardTracker()
+    tracker.open(StudyPaths(tmp_path))
+
+    tracker.record(started(0, attempt.root))
+    tracker.record(measured(0, 0, loss=1.0))
+
+    assert list(attempt.root.iterdir()) == [attempt.start_file]
+    assert "is the folder of another attempt now" in caplog.text
 
 
 def test_telling_ten_thousand_metrics_takes_about_a_second_at_most() -> None:
