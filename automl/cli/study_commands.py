@@ -291,12 +291,14 @@ def _report(root: Path, output: Path | None) -> None:
 @click.option("--tracking-uri", metavar="URI", help="Another server than that of the study.")
 def _promote(root: Path, tracking_uri: str | None) -> None:
     """Make the best checkpoint of a study the champion of its model, whatever the values are."""
+    from automl.handoff.integrity import require_sound
     from automl.tracking.mlflow.champion import promote
     from automl.tracking.mlflow.folder import MlflowFolder
     from automl.tracking.mlflow.tracker import sync
     from automl.tracking.mlflow.uri import absolute_uri
 
     plan = read_plan(StudyPaths(root))
+    require_sound(StudyPaths(root))
     uri = absolute_uri(tracking_uri) if tracking_uri else plan.mlflow.tracking_uri
     sync(StudyPaths(root), uri, plan.mlflow.experiment)
     folder = MlflowFolder(StudyPaths(root))

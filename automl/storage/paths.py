@@ -206,11 +206,16 @@ class StudyPaths(_Folder):
 
         What lies in one of its folders counts as written: trainers and actions write there what they like.
         """
-        places = {place.name for place in vars(StudyPaths).values() if isinstance(place, Place)} | {TRASH}
+        places = {*_places(), TRASH}
         above = {str(parent) for name in places for parent in Path(name).parents}
         folders = [self.root / name for name in sorted(above) if (self.root / name).is_dir()]
         entries = sorted(self.relative(entry) for folder in folders for entry in folder.iterdir())
         return [entry for entry in entries if entry not in places | above and not _is_beside(entry, places)]
+
+    def links(self) -> Iterator[Path]:
+        """Yield what is a link of all that belongs to the study, and of the folders that it lies in."""
+        below = {str(path) for name in _places() for path in (Path(name), *Path(name).parents[:-1])}
+        yield from (self.root / name for name in sorted(below) if (self.root / name).is_symlink())
 
     def maker_of(self, file: Path) -> Path:
         """Return the folder of the attempt or action that a file belongs to; the directory for any other file in it."""
@@ -220,6 +225,11 @@ class StudyPaths(_Folder):
     def relative(self, path: Path) -> str:
         """Return a path relative to the directory; as it is where it lies outside."""
         return (path.relative_to(self.root) if path.is_relative_to(self.root) else path).as_posix()
+
+
+def _places() -> Iterator[str]:
+    """Yield what belongs to a study, relative to its directory."""
+    return (place.name for place in vars(StudyPaths).values() if isinstance(place, Place))
 
 
 def _is_beside(entry: str, places: Collection[str]) -> bool:

@@ -15,6 +15,7 @@ from automl.storage.event_log import damaged_log, named_damage, read_settled
 from automl.storage.legacy import is_legacy, upgraded
 from automl.storage.own_attempts import linked_attempts, require_own_links
 from automl.storage.own_documents import read_own, token_of, write_own
+from automl.storage.own_folders import require_own_folders
 from automl.storage.paths import StudyPaths, make_folder
 from automl.storage.plan_document import read_plan
 from automl.storage.portable import made_portable, record_of_moved
@@ -83,9 +84,11 @@ def read_state(paths: StudyPaths, *, with_starts: bool = True) -> StudyState:
         with_starts: Say of trials that have ended how they were started, too.
 
     Raises:
-        ConfigurationError: a line of the log cannot be read, was changed or is missing; or it is that of another study.
+        ConfigurationError: a line of the log cannot be read, was changed or is missing; or the log, or what a link in
+            the directory leads to, is that of another study.
         OSError: the log cannot be opened.
     """
+    require_own_folders(paths)
     has_links = paths.trials.is_symlink() or any(linked_attempts(paths))
     state = _folded(paths, with_starts=with_starts or has_links)
     if has_links:

@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote_to_bytes
 from automl.errors import ConfigurationError
 from automl.regular_file import followed, read_regular_file
 from automl.storage.documents import checksum, study_error, torn_file, write_text
+from automl.storage.own_folders import study_around
 from automl.storage.paths import StudyPaths, find_studies, make_folder
 from automl.storage.portable import made_portable
 
@@ -149,10 +150,7 @@ def _require_own(file: Path, study: StudyPaths) -> None:
     Raises:
         ConfigurationError: it is a link, or lies behind a link to a folder of another study.
     """
-    folder = followed(file.parent)
-    root = folder.parents[len(file.parent.relative_to(study.root).parts) - 1]
-    is_of_other = root != followed(study.root) and StudyPaths(root).plan_file.is_file()
-    if not (file.is_symlink() or is_of_other):
+    if not file.is_symlink() and study_around(file.parent) in {None, followed(study.root)}:
         return
     found = f"a link to {followed(file)}, which is not followed: runs of another study would be taken for its own"
     fix = "delete the link, and the study is recorded under an id of its own; or put back the file that was there"

@@ -96,3 +96,31 @@ def test_an_action_that_fails_names_the_cause_and_the_log(
     assert "out of" in error
     assert "actions/export-1/export.log" in error
     assert not launcher.requests
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_no_action_is_run_in_the_folder_of_another_study(
+    tmp_path: Path, launcher: ScriptedLauncher, capsys: pytest.CaptureFixture[str], *, is_there: bool
+) -> None:
+    own, other = (write_depth_study(tmp_path / name) for name in ("own", "other"))
+    if is_there:
+        other.actions.mkdir()
+    own.actions.symlink_to(other.actions)
+
+    status = run_command_line(["export", str(own.root)])
+
+    assert (status, launcher.requests) == (2, [])
+    assert f"{own.actions}\n    found     a link into another study ({other.actions})" in capsys.readouterr().err
+    assert not is_there or list(other.actions.iterdir()) == []
+
+
+def test_an_action_whose_folder_is_a_link_to_nothing_takes_the_next_name(
+    tmp_path: Path, launcher: ScriptedLauncher
+) -> None:
+    own = write_depth_study(tmp_path / "own")
+    own.actions.mkdir()
+    own.action("export-1").root.symlink_to(tmp_path / "nowhere")
+
+    assert run_command_line(["export", str(own.root)]) == 0
+    assert launcher.requests[0].directory == own.action("export-2").root
+    assert not (tmp_path / "nowhere").exists()
