@@ -3,6 +3,7 @@
 ```
 <study>/tracking/mlflow/
   study_id           part of every run's own key, see `automl.tracking.mlflow.study_id`
+  study_id.lock      locked while one is made
   sent-<hash>.json   per tracking URI: the position in the log, the ids of its runs, the files still to send, the files
                      that could not be stored, each with its cause
   rejected.jsonl     uploads that a server refused for good, with its reason
@@ -22,6 +23,7 @@ import stat
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from fcntl import LOCK_EX, flock
 from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -45,7 +47,7 @@ from automl.storage.portable import made_portable
 from automl.storage.study_directory import read_record, write_record
 from automl.storage.study_document import study_document
 from automl.study.events import ActionEnded, Evaluated, FileAttached, ModelRegistered, StudyStarted
-from automl.tracking.mlflow.study_id import is_noted, original_of, read_study_id, write_study_id
+from automl.tracking.mlflow.study_id import NAME, is_noted, original_of, read_study_id, write_study_id
 from automl.tracking.mlflow.uploads import STUDY_RUN, Upload
 from automl.tracking.mlflow.uri import sqlite_file, without_password
 
@@ -123,6 +125,17 @@ class MlflowFolder:
             OSError: the folder cannot be written.
             ConfigurationError: the id cannot be read, or was changed.
         """
+        known = read_study_id(self.study)
+        if known is not None and is_noted(self.study, known) and original_of(self.study, tracking_uri) is None:
+            return known.digits
+        make_folder(self.root, below=self.study.root)
+        # Of two commands that begin at once, such as two actions on a copy, the second one takes what the first made.
+        with open_to_append(self.root / f"{NAME}.lock") as stream:
+            flock(stream, LOCK_EX)
+            return self._claimed_id(tracking_uri)
+
+    def _claimed_id(self, tracking_uri: str) -> str:
+        """Return the id that is to be noted for this study here."""
         known, original = read_study_id(self.study), original_of(self.study, tracking_uri)
         if known is not None and original is None:
             if not is_noted(self.study, known):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,7 @@ from automl.storage.study_directory import read_record, write_record
 from automl.study.evaluation import RecordLocation
 from automl.tracking.mlflow.folder import MlflowFolder, UploadState, record_document
 from automl.tracking.mlflow.server import comparison_url
+from automl.tracking.mlflow.study_id import original_of
 from automl.tracking.mlflow.tracker import sync
 from automl.tracking.mlflow.uploads import STUDY_RUN
 from automl.tracking.mlflow.uri import default_tracking_uri
@@ -85,6 +87,21 @@ def test_a_copy_gets_an_id_of_its_own_and_says_so(
     assert len(caplog.records) == 1
     assert MlflowFolder(own).load_state(SERVER) == known_state(own)
     assert MlflowFolder(copy).load_state(SERVER) == UploadState()
+
+
+def test_two_commands_that_begin_at_once_give_a_copy_one_id(own: StudyPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, copy, looked = MlflowFolder(own).known_id(), copied(own, "own2"), original_of
+
+    def slowly(study: StudyPaths, tracking_uri: str) -> Path | None:
+        found = looked(study, tracking_uri)
+        time.sleep(0.1)
+        return found
+
+    monkeypatch.setattr("automl.tracking.mlflow.folder.original_of", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(id_of, (copy, copy))
+
+    assert one == other == MlflowFolder(copy).known_id() != before
 
 
 def test_before_anything_is_sent_a_copy_has_no_run_and_no_page(own: StudyPaths) -> None:
