@@ -67,7 +67,6 @@ def _walltime(text: str) -> str:
 def _slurm(*, submit: bool, output: Path | None, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - click hands over what was declared
     """Write an sbatch script: a Ray cluster inside the allocation, and the study in it."""
     from automl.cluster.slurm import SlurmOptions, slurm_script
-    from automl.storage.documents import write_text
 
     asked = SlurmOptions(**{field.name: options[field.name] for field in dataclasses.fields(SlurmOptions)})
     job = _study_job(options, results_root(options["results"]))
@@ -76,8 +75,7 @@ def _slurm(*, submit: bool, output: Path | None, as_json: bool, **options: Any) 
         click.echo(script, nl=False)
         return
     file = Path(f"{job.name}.sbatch") if output is None or str(output) == "-" else output
-    file.parent.mkdir(parents=True, exist_ok=True)  # not of a study
-    write_text(file, script)
+    _write(file, script, "automl cluster slurm", "an sbatch script")
     number = _submit(file, job) if submit else None
     if as_json:
         run = list(job.run_arguments)
@@ -116,7 +114,6 @@ def _slurm(*, submit: bool, output: Path | None, as_json: bool, **options: Any) 
 def _kubernetes(*, output: Path | None, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - click hands over what was declared
     """Write KubeRay manifests: a RayJob for the study, or a standing RayCluster."""
     from automl.cluster import kubernetes as kube
-    from automl.storage.documents import write_text
 
     results = Path(options["results"] or f"{options['mount']}/results")
     study = None if options["is_cluster_only"] else _study_text(options)
@@ -136,8 +133,7 @@ def _kubernetes(*, output: Path | None, as_json: bool, **options: Any) -> None: 
         click.echo(text, nl=False)
         return
     file = output or Path(f"{asked.name}.yaml")
-    file.parent.mkdir(parents=True, exist_ok=True)  # not of a study
-    write_text(file, text)
+    _write(file, text, "automl cluster kubernetes", "manifests")
     if as_json:
         kinds = [f"{document['kind']}/{document['metadata']['name']}" for document in documents]
         print_json({"file": str(file.absolute()), "objects": kinds, "run": list(job.run_arguments)})
@@ -145,6 +141,15 @@ def _kubernetes(*, output: Path | None, as_json: bool, **options: Any) -> None: 
     click.echo(f"{file}  {asked.nodes} x {asked.gpus_per_node} GPUs, up to {job.jobs} trials at once")
     click.echo(f"checked against the schemas of Kubernetes {checked}" if checked else _NOT_CHECKED)
     click.echo(f"apply it with: kubectl apply -f {shlex.quote(str(file))}")
+
+
+def _write(file: Path, text: str, command: str, kind: str) -> None:
+    from automl.storage.documents import write_text
+    from automl.storage.output_file import require_output
+
+    require_output(file, mark=f"Written by `{command}`.", kind=kind)
+    file.parent.mkdir(parents=True, exist_ok=True)  # not of a study
+    write_text(file, text)
 
 
 def _study_text(options: dict[str, Any]) -> str | None:

@@ -33,6 +33,7 @@ def _export_history(roots: tuple[Path, ...], *, output: Path, name: str | None, 
     text of the spec but options of the skill's schema; a study in which something of that is left is refused.
     """
     from automl.storage.history_file import shared_history, write_histories
+    from automl.storage.output_file import require_output
     from automl.storage.study_directory import why_unreadable
 
     if name is not None and len(roots) > 1:
@@ -49,6 +50,7 @@ def _export_history(roots: tuple[Path, ...], *, output: Path, name: str | None, 
     if problems:
         raise ConfigurationError.from_problems(problems, subject="the history")
     try:
+        require_output(output, mark='"automl_history"', kind="a history")
         write_histories(output, histories)
     except OSError as error:
         raise wrong_argument(

@@ -175,7 +175,7 @@ def as_yaml(documents: list[dict[str, Any]]) -> str:
 
     Dumper.add_representer(str, represent)
     written: str = yaml.dump_all(documents, Dumper=Dumper, sort_keys=False, width=120)
-    return written
+    return f"# Written by `automl cluster kubernetes`.\n{written}"
 
 
 def kubernetes_name(text: str) -> str:

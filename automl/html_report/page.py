@@ -25,6 +25,7 @@ from automl.html_report.advice import advise
 from automl.html_report.study_facts import read_facts
 from automl.html_report.tables import Section
 from automl.storage.documents import write_text
+from automl.storage.output_file import require_output
 from automl.storage.paths import AttemptPaths, StudyPaths
 from automl.storage.trainer_files import read_made
 
@@ -47,7 +48,7 @@ def write_report(root: Path, *, output: Path | None = None) -> Path:
     """Write the report of a study, finished or not, and return the file; `report.html` of the study by default.
 
     Raises:
-        ConfigurationError: the folder is no study directory.
+        ConfigurationError: the folder is no study directory, or the output is another file.
         OSError: the file cannot be written.
     """
     facts = read_facts(root)
@@ -66,6 +67,7 @@ def write_report(root: Path, *, output: Path | None = None) -> Path:
     )
     file = output or StudyPaths(root).report_file
     if output is not None:
+        require_output(output, mark='<meta name="generator" content="automl report">', kind="a report")
         try:
             output.parent.mkdir(parents=True, exist_ok=True)  # not of a study
         except FileExistsError as error:
