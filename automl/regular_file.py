@@ -119,8 +119,3 @@ def followed(path: Path) -> Path:
     A link that leads to itself ends there: before Python 3.13, `Path.resolve` raises a RuntimeError for it.
     """
     return Path(os.path.realpath(path))  # noqa: TID251 # see above
-
-
-def printable(text: str) -> str:
-    """Return a text that acts on no terminal and has one line: other characters as their numbers."""
-    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from automl.cli.completion import completing, studies
-from automl.cli.paths import absolute, results_root
+from automl.cli.paths import absolute, results_root, wrong_argument
 from automl.errors import ConfigurationError, Problem
 from automl.storage.paths import StudyPaths
 
@@ -70,9 +70,20 @@ set_option = click.option(
 notify_option = click.option(
     "--notify",
     envvar="AUTOML_NOTIFY",
+    callback=lambda _context, _parameter, target: _usable_target(target),
     metavar="COMMAND|URL",
     help="Gets the summary of the study as JSON when it has ended, on stdin or by POST [AUTOML_NOTIFY].",
 )
+
+
+def _usable_target(target: str | None) -> str | None:
+    """Return the target of a notification; raises a ConfigurationError of one to which nothing can be sent."""
+    from automl.tracking.notify import target_problem
+
+    if target and (found := target_problem(target)):
+        expected, fix = "an address http://... or https://..., or a command", "correct it: --notify, or AUTOML_NOTIFY"
+        raise wrong_argument("--notify", found, expected, fix)
+    return target
 
 
 def print_json(document: object) -> None:

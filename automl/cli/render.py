@@ -14,12 +14,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from automl.cli.terminal import visible
 from automl.duration import format_duration
 from automl.errors import counted
 from automl.shown_command import shown
 from automl.study.earlier import agreement_rows
 from automl.study.trial import TrialState
+from automl.visible_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -14,10 +14,10 @@ import click
 
 from automl.cli.options import json_option, print_json
 from automl.cli.paths import results_root, wrong_argument
-from automl.cli.terminal import one_line
 from automl.errors import AutomlError, Problem
 from automl.machine import shown_bytes
 from automl.shown_command import shown_command
+from automl.visible_text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,7 +23,6 @@ from automl.cli.options import (
 )
 from automl.cli.paths import wrong_argument
 from automl.cli.summary import show_study
-from automl.cli.terminal import visible
 from automl.errors import NothingToRunError
 from automl.request.counts import MOST
 from automl.shown_command import shown_command
@@ -36,6 +35,7 @@ from automl.storage.trainer_files import RefusedFileError, open_made
 from automl.study.ends import StopCause, StopKind
 from automl.study.replicates import counts_of
 from automl.study.trial import TrialState
+from automl.visible_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,38 +1,15 @@
-"""Text of strangers on a terminal: control characters are shown, never obeyed.
-
-Names in skills, texts of trainers and paths may hold sequences that move the cursor, set the window's title or hide
-what stands before them.
-"""
+"""Streams of a terminal: text of strangers acts on none (see `automl.visible_text`), and errors name the stream."""
 
 from __future__ import annotations
 
 import contextlib
-import re
 from typing import TYPE_CHECKING, TextIO
+
+from automl.visible_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
-
-# What terminals act on, but for line breaks and tabs: C0, C1, and marks of direction and of lines.
-_CONTROL = re.compile("\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-_LAST_C0 = 0x1F
-
-
-def visible(text: str) -> str:
-    r"""Return a text with its control characters as ``\x1b`` or ``\u009b``, but for line breaks and tabs."""
-    return _CONTROL.sub(_escaped, text)
-
-
-def one_line(text: str) -> str:
-    r"""Return a text in one line: its line breaks are ``\n``, other control characters as in `visible`."""
-    return visible(text.replace("\n", "\\n"))
-
-
-def _escaped(match: re.Match[str]) -> str:
-    code = ord(match.group())
-    # Beyond C0, as JSON writes it: lines of events may hold these as they are.
-    return f"\\x{code:02x}" if code <= _LAST_C0 else f"\\u{code:04x}"
 
 
 class StreamName(str):

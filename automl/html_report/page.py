@@ -17,6 +17,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from automl.duration import format_duration
 from automl.errors import counted
@@ -28,6 +29,7 @@ from automl.storage.documents import write_text
 from automl.storage.output_file import require_output
 from automl.storage.paths import AttemptPaths, StudyPaths
 from automl.storage.trainer_files import read_made
+from automl.visible_text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +57,11 @@ def write_report(root: Path, *, output: Path | None = None) -> Path:
     sections = tuple(_sections(facts))
     plots = {f"figure-{i}": section.figure.document() for i, section in enumerate(sections) if section.figure}
     environment = Environment(
-        loader=PackageLoader("automl.html_report", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=PackageLoader("automl.html_report", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        finalize=_shown,
     )
     page = environment.get_template("page.html.jinja").render(
         name=root.name,
@@ -76,6 +82,11 @@ def write_report(root: Path, *, output: Path | None = None) -> Path:
     # Others may read it: a report is made to be handed round.
     file.chmod(0o644)
     return file
+
+
+def _shown(value: object) -> object:
+    """Return what stands in the page for a value: texts of strangers turn and hide nothing."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _script_text(document: object) -> str:

@@ -13,7 +13,7 @@ import threading
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from automl.regular_file import printable
+from automl.visible_text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -136,5 +136,5 @@ def _replaced(folder: Path) -> ReplacedFolderError:
         found = f"is a link to {folder.readlink()} now" if is_link else "is another folder now" * folder.exists()
     except OSError:
         found = ""
-    found = printable(found)
+    found = one_line(found)
     return ReplacedFolderError(errno.ESTALE, found or "was moved or deleted", str(folder))

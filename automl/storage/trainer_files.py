@@ -16,8 +16,9 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from automl.regular_file import followed, kind_of, open_regular, printable, reopened
+from automl.regular_file import followed, kind_of, open_regular, reopened
 from automl.storage.held_study import require_held
+from automl.visible_text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -193,7 +194,7 @@ def _holes(opened: int) -> int:
 
 def _refusal(folder: Path, file: Path, problem: str) -> RefusedFileError:
     shown = str(file.relative_to(folder.parent) if file.is_relative_to(folder.parent) else file)
-    name = printable(shown)
+    name = one_line(shown)
     text = f"{name} was not read: it {problem}"
     if len(_refused) < _MOST_REMEMBERED:
         _refused[file] = text

@@ -10,8 +10,11 @@ import http.client
 import json
 import logging
 import os
+import re
 import shlex
+import shutil
 import subprocess
+import threading
 import urllib.error
 import urllib.request
 from base64 import b64encode
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_SCHEMES = {"http", "https"}
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _COMMAND_LIMIT_S = 60.0
 _POST_LIMIT_S = 10.0
 
@@ -61,29 +66,52 @@ class NotifyTracker(Tracker):
         self._directory = None
 
 
+def target_problem(target: str) -> str:
+    """Return why nothing can be sent to a target, without its secrets; empty where it may work."""
+    scheme = _SCHEME.match(target)
+    if scheme is not None and scheme[1].lower() not in _SCHEMES:
+        return f"an address of {scheme[1]}://"
+    try:
+        if scheme is None:
+            return "" if shutil.which(shlex.split(target)[0]) else "a command whose program is not there"
+        parts = urlsplit(target)
+        is_complete = parts.hostname and parts.port != 0
+    except (ValueError, IndexError):
+        return "an address or a command that cannot be read"
+    return "" if is_complete else "an address without a host, or of port 0"
+
+
 def notify(target: str, document: dict[str, Any]) -> bool:
     """Send a document to a command or an address; a failure is logged and returns False."""
     content = json.dumps(document).encode()
-    if not target.startswith(("http://", "https://")):
-        name, problem = "the command", _run(target, content)
+    problem = target_problem(target)
+    if problem:
+        name = "the target"
+    elif _SCHEME.match(target):
+        name, problem = f"POST to {urlsplit(target).hostname}", _within_limit(target, content)
     else:
-        try:
-            host = urlsplit(target).hostname or "no host"
-        except ValueError:
-            host = "an address that cannot be read"
-        name, problem = f"POST to {host}", _post(target, content)
+        name, problem = "the command", _run(target, content)
     if problem:
         logger.warning("notification failed: %s: %s", name, problem)
     return not problem
 
 
+def _within_limit(address: str, content: bytes) -> str:
+    """Send, and wait for the answer as long as the limit says: that of a socket is one of each byte."""
+    said: list[str] = []
+    thread = threading.Thread(target=lambda: said.append(_post(address, content)), daemon=True)
+    thread.start()
+    thread.join(_POST_LIMIT_S)
+    return said[0] if said else f"no answer within {_POST_LIMIT_S:g} s"
+
+
 def _post(address: str, content: bytes) -> str:
     headers = {"Content-Type": "application/json", "User-Agent": "automl"}
+    parts = urlsplit(address)
+    login, _, host = parts.netloc.rpartition("@")
     try:
-        parts = urlsplit(address)
-        login, _, host = parts.netloc.rpartition("@")
-        address = parts._replace(netloc=host).geturl()
-        request = urllib.request.Request(address, data=content, headers=headers)  # noqa: S310 # the caller checked it
+        bare = parts._replace(netloc=host).geturl()
+        request = urllib.request.Request(bare, data=content, headers=headers)  # noqa: S310 # the caller checked it
         if login:
             # Not to where the host redirects to.
             request.add_unredirected_header("Authorization", f"Basic {b64encode(unquote_to_bytes(login)).decode()}")

@@ -49,7 +49,7 @@ _FULL = {ENOSPC, EDQUOT}
 _SERVER_ERROR = 500
 _SERVER_FAILED = "the server, or the store behind it, failed: see its log; it is tried again"
 _STATUS_IN_TEXT = re.compile(r"failed with error code (\d{3})|too many (\d{3}) error responses")
-_PASSWORD = re.compile(r"//[^/@\s]+@")
+_PASSWORD = re.compile(r"(?<=//)[^/@\s]+@|(?<=[?&])[^=&\s]+=[^&\s)'\"]+")
 _MAX_DETAIL = 300
 
 
@@ -106,8 +106,8 @@ def is_refusal(error: BaseException) -> bool:
 
 
 def detail(error: BaseException) -> str:
-    """Return the error's own words in one line, without user and password of addresses."""
-    text = _PASSWORD.sub("//", " ".join(str(error).split())) or type(error).__name__
+    """Return the error's own words in one line, without user, password and query of addresses."""
+    text = _PASSWORD.sub("", " ".join(str(error).split())) or type(error).__name__
     return text if len(text) <= _MAX_DETAIL else f"{text[:_MAX_DETAIL]} ..."
 
 

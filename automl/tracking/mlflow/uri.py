@@ -9,6 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 from automl.errors import ConfigurationError
 
 _SQLITE = "sqlite:///"
+_SECRET = re.compile(r"pass|pwd|secret|tok|auth|cred|sig|(?<!ssl)key", re.IGNORECASE)
 PLAIN_PATH = "a path without `?`, and without `%` before two digits or letters up to F"
 ARTIFACTS = "mlflow-artifacts"
 """Folder of the artifacts, beside a sqlite file."""
@@ -66,8 +67,13 @@ def artifact_root(tracking_uri: str, experiment: str) -> str | None:
 
 
 def without_password(tracking_uri: str) -> str:
-    """Return the URI as it may be shown: user and password left out."""
+    """Return the URI as it may be shown and kept: without user and password, and without what its query may hide.
+
+    Of a database the query has settings too, such as ``sslmode``: only names of secrets are left out there.
+    """
     parts = urlsplit(tracking_uri)
-    if "@" not in parts.netloc:
+    if sqlite_file(tracking_uri) is not None or not ("@" in parts.netloc or parts.query):
         return tracking_uri
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    is_page = parts.scheme in {"http", "https"}
+    kept = [] if is_page else [item for item in parts.query.split("&") if not _SECRET.search(item.partition("=")[0])]
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="&".join(kept)))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from automl.cli.terminal import one_line, visible
+from automl.visible_text import one_line, visible
 from tests.automl.skill.packages import block, write_skill
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ C1 = "\x9b31m"
         ("a\rb", r"a\x0db"),
         ("a\r\n\tb", "a\r\n\tb"),
         ("\u202etxt", r"\u202etxt"),
+        ("A\u200bB\u2060\ufeff\xad", r"A\u200bB\u2060\ufeff\u00ad"),
+        ("\udc80", r"\udc80"),
         ("gr\u00fc\u00df \u6df1\u5ea6", "gr\u00fc\u00df \u6df1\u5ea6"),
     ],
 )

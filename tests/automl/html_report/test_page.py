@@ -106,6 +106,15 @@ def test_what_a_trainer_wrote_cannot_become_markup(tmp_path: Path) -> None:
     assert text.count("</script>") == 3
 
 
+def test_what_a_trainer_wrote_hides_and_turns_nothing(tmp_path: Path) -> None:
+    odd = replace(RESULTS[2], reason="boo \u202e\x1b[31m\x07 a\u200bb")
+
+    text = text_of(write_study(tmp_path / "demo", (*RESULTS[:2], odd)).root)
+
+    assert r"boo \u202e\x1b[31m\x07 a\u200bb" in text
+    assert not {"\u202e", "\x1b", "\x07", "\u200b"} & {*text}
+
+
 def test_importances_that_predict_nothing_are_not_shown(tmp_path: Path) -> None:
     values = [({"val/d1": 0.5 + (n * 7 % 5) / 100}, {"train.optim.lr": 1e-3 * n}) for n in range(1, 20)]
     trials = tuple(

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import threading
+import time
 from base64 import b64encode
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING
 
 import pytest
 
+import automl.tracking.notify as notify_module
+from automl.cli.app import run_command_line
 from automl.storage.paths import StudyPaths
 from automl.study.result import StudyResult
 from automl.tracking.notify import NotifyTracker, notify
@@ -96,7 +101,11 @@ def test_a_command_gets_the_summary_on_its_standard_input(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("command", "warning"),
-    [("false --token s3cret", "ended with status 1"), ("/nowhere/s3cret", "cannot be started"), ("'s3cret", "read")],
+    [
+        ("false --token s3cret", "ended with status 1"),
+        ("/nowhere/s3cret", "a command whose program is not there"),
+        ("'s3cret", "cannot be read"),
+    ],
 )
 def test_a_command_that_fails_is_a_warning_without_its_secret(
     command: str, warning: str, caplog: pytest.LogCaptureFixture
@@ -104,6 +113,53 @@ def test_a_command_that_fails_is_a_warning_without_its_secret(
     assert not notify(command, {})
     assert warning in caplog.text
     assert "s3cret" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("target", "found"),
+    [
+        ("ftp://u:s3cret@host/x", "an address of ftp://"),
+        ("http://[::1/s3cret", "an address or a command that cannot be read"),
+        ("http://host:99999/s3cret", "an address or a command that cannot be read"),
+        ("https:///s3cret", "an address without a host"),
+        ("hooks.example/s3cret", "a command whose program is not there"),
+    ],
+)
+def test_a_target_to_which_nothing_can_be_sent_is_refused_before_a_run(
+    target: str, found: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command_line(["run", "toy/quick", "--notify", target]) == 2
+
+    said = capsys.readouterr().err
+    assert found in said
+    assert "s3cret" not in said
+
+
+def test_an_address_is_one_whatever_the_case_of_its_scheme(hook: Hook) -> None:
+    assert notify(hook.address.replace("http", "HTTP", 1), {})
+
+
+def test_an_answer_that_comes_byte_by_byte_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(notify_module, "_POST_LIMIT_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=drip, args=(server,))
+        thread.start()
+
+        assert not notify(f"http://127.0.0.1:{server.getsockname()[1]}/", {})
+
+    assert "no answer within 0.2 s" in caplog.text
+    thread.join()
+
+
+def drip(server: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        connection, _ = server.accept()
+        for byte in b"HTTP/1.1 200 OK\r\n" + b"X" * 4:
+            connection.send(bytes([byte]))
+            time.sleep(0.05)
+        connection.close()
 
 
 @pytest.mark.parametrize(("ended", "outcome"), [(TRIALS, "completed"), (TRIALS[1:2], "failed"), (None, "interrupted")])

@@ -23,7 +23,7 @@ class AnswerError(Exception):
 
 def caused_by(cause: Exception) -> Exception:
     """Return an error of a library that was raised because of another one."""
-    error = RuntimeError("the library's own words, http://user:secret@host/x")
+    error = RuntimeError("the library's own words, http://user:secret@host/x?a=secret&b=secret")
     error.__cause__ = cause
     return error
 
@@ -50,7 +50,7 @@ def full(filename: str | None = None) -> OSError:
         (AnswerError(SimpleNamespace(status_code=418)), "HTTP 418: it refuses this request"),
         (ValueError("API request failed with error code 401 != 200"), "HTTP 401: it wants credentials"),
         (ValueError("too many 503 error responses"), "HTTP 503: the server, or the store behind it, failed"),
-        (ValueError("something else"), "RuntimeError (the library's own words, http://host/x)"),
+        (ValueError("something else"), "RuntimeError (the library's own words, http://host/x?"),
     ],
 )
 def test_the_cause_behind_an_error_is_said_and_never_a_password(cause: Exception, said: str) -> None:

@@ -41,6 +41,23 @@ def test_a_path_that_mlflow_would_take_for_another_is_never_given_to_it(folder: 
         assert store_address(uri) == uri
 
 
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        (
+            "postgresql://db/mlflow?user=u&password=pa55&sslmode=require",
+            "postgresql://db/mlflow?user=u&sslmode=require",
+        ),
+        ("postgresql://u:pa55@db/mlflow?sslpassword=pa55&sslkey=/k", "postgresql://db/mlflow?sslkey=/k"),
+        ("mysql+pymysql://db/m?passwd=pa55", "mysql+pymysql://db/m"),
+        ("http://u:pa55@host:8976/ml?tok=pa55", "http://host:8976/ml"),
+        ("https://host/ml?x=pa55", "https://host/ml"),
+    ],
+)
+def test_a_secret_of_the_query_is_never_shown(uri: str, shown: str) -> None:
+    assert without_password(uri) == shown
+
+
 def test_a_password_is_never_shown() -> None:
     assert without_password("postgresql://ann:secret@db:5432/mlflow") == "postgresql://db:5432/mlflow"
     assert without_password("sqlite:////tmp/mlflow.db") == "sqlite:////tmp/mlflow.db"
