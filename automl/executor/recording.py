@@ -10,7 +10,7 @@ from automl.errors import LaunchError
 from automl.regular_file import NotAFileError
 from automl.shown_command import shown_command
 from automl.storage.deletion import links_out_of
-from automl.storage.held_study import ReplacedFolderError
+from automl.storage.held_study import ReplacedFolderError, moved_to
 from automl.storage.own_documents import token_of
 from automl.storage.paths import StudyPaths
 from automl.study.events import Measured, StudyStarted
@@ -68,12 +68,17 @@ def recorded(root: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if isinstance(error, ReplacedFolderError) and root.is_dir():
+        # A trainer may have made the folder of its trial again, at a path that the study has left.
+        there = moved_to(root)
+        is_moved = isinstance(error, ReplacedFolderError) and (there is not None or not root.is_dir())
+        if isinstance(error, ReplacedFolderError) and not is_moved:
             raise LaunchError(f"{error}, then continue with: {shown_command('resume', root)}") from error
-        is_gone = isinstance(error, FileNotFoundError | ReplacedFolderError) and not root.is_dir()
-        if is_gone or (isinstance(error, FileNotFoundError) and error.filename == str(StudyPaths(root).events_file)):
-            gone = f"the study directory {root} was moved or deleted while the study ran"
-            raise LaunchError(f"{gone}; if it lies elsewhere now, continue with: automl resume THERE") from error
+        is_log = isinstance(error, FileNotFoundError) and error.filename == str(StudyPaths(root).events_file)
+        if is_moved or is_log or (isinstance(error, FileNotFoundError) and not root.is_dir()):
+            what = f"moved to {there}" if there else "moved or deleted"
+            fix = shown_command("resume", there) if there else "automl resume THERE"
+            text = f"the study directory {root} was {what} while the study ran; continue with: {fix}"
+            raise LaunchError(text) from error
         cause = os.strerror(error.errno) if error.errno else str(error)
         if isinstance(error, FileExistsError | NotADirectoryError | NotAFileError):
             cause = f"{error.filename}: {error.strerror}"

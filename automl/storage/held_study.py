@@ -11,13 +11,13 @@ import errno
 import os
 import threading
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl.visible_text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _TRIALS = "trials"
 _DEPTH = 2
@@ -50,6 +50,16 @@ class _HeldStudy:
     def close(self) -> None:
         """Close what is open."""
         self._opened.close()
+
+    @property
+    def place(self) -> Path | None:
+        """Where it lies now; None if it was deleted."""
+        opened = self._folders[self._root]
+        place = Path(f"/proc/self/fd/{opened}").readlink()
+        with suppress(OSError):
+            found, held = place.stat(), os.fstat(opened)
+            return place if (found.st_dev, found.st_ino) == (held.st_dev, held.st_ino) else None
+        return None
 
     def require(self, path: Path) -> None:
         """Check the study and the folders on the way to a path in it, above all that of its trials."""
@@ -116,6 +126,13 @@ def require_held(path: Path) -> None:
         for root, study in _held.items():
             if path.is_relative_to(root):
                 study.require(path)
+
+
+def moved_to(root: Path) -> Path | None:
+    """Return where a study that this process holds lies now; None where that is unknown, or the study was deleted."""
+    with _lock:
+        place = _held[root].place if root in _held else None
+    return place if place != root else None
 
 
 def _is_link(path: Path) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import threading
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ import pytest
 
 from automl.storage.deletion import delete
 from automl.storage.documents import write_document
-from automl.storage.held_study import ReplacedFolderError, held_study, require_held
+from automl.storage.held_study import ReplacedFolderError, held_study, moved_to, require_held
 from automl.storage.paths import make_folder
 from automl.storage.trainer_files import open_made
 
@@ -98,6 +99,18 @@ def test_a_study_that_is_gone_is_said_to_be(tmp_path: Path, place: str) -> None:
 
         with pytest.raises(ReplacedFolderError, match="was moved or deleted, and nothing more"):
             require_held(own / "trials")
+
+
+def test_where_a_study_was_moved_to_is_known_also_where_its_path_was_made_again(tmp_path: Path) -> None:
+    own = study_in(tmp_path, "own")
+    with held_study(own):
+        assert moved_to(own) is None
+        own.rename(tmp_path / "new")
+        (own / "trials" / "0000").mkdir(parents=True)  # as trainers do
+        assert moved_to(own) == tmp_path / "new"
+        shutil.rmtree(tmp_path / "new")
+        assert moved_to(own) is None
+    assert moved_to(own) is None
 
 
 def test_links_that_stood_there_before_are_used(tmp_path: Path) -> None:

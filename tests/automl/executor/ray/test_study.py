@@ -298,7 +298,9 @@ def test_a_study_that_is_moved_while_it_runs_ends_with_one_sentence_and_is_not_m
     monkeypatch.setattr(ray_study, "ray_session", lambda *_: contextlib.nullcontext(tmp_path))
     monkeypatch.setattr(ray_study, "_run", run)
 
-    sentence = r"study was moved or deleted while the study ran; if it lies elsewhere now"
+    place = rf"to {tmp_path}/moved" if is_held else "or deleted"
+    fix = rf"automl resume {tmp_path}/moved" if is_held else "automl resume THERE"
+    sentence = rf"study was moved {place} while the study ran; continue with: {fix}$"
     holding = held_study(tmp_path / "study") if is_held else contextlib.nullcontext()
     with holding, pytest.raises(LaunchError, match=sentence):
         execute_study(
