@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import time
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
+    from automl.study.trial import Measurement
+
+R = TypeVar("R")
 _DEEPEST_FOLDER = 5
 _INTERVAL_S = 1.0
 _MOST_FILES = 200
@@ -51,6 +55,53 @@ class FolderSearch:
             walked = walk(self.directory, deepest=_DEEPEST_FOLDER)
             found = (folder / name for folder, _, files in walked for name in files)
         return (path for path in found if self.is_named(path.name) and not path.is_symlink())
+
+
+@dataclass(slots=True)
+class SearchedFiles(ABC, Generic[R]):
+    """Reads the files of a directory that have certain names, each by a reader of its own.
+
+    Attributes:
+        directory: The trial directory.
+    """
+
+    directory: Path
+    _files: dict[Path, R] = field(default_factory=dict, init=False)
+    _search: FolderSearch = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._search = FolderSearch(self.directory, self._is_named)
+
+    @property
+    def has_files(self) -> bool:
+        """Whether a file was found."""
+        return bool(self._files)
+
+    def read(self) -> list[Measurement]:
+        """Return what is new in the files."""
+        return list(self._collected(is_over=False))
+
+    def finish(self) -> Iterator[Measurement]:
+        """Yield what is left in the files; call it when the writer has ended."""
+        return self._collected(is_over=True)
+
+    @abstractmethod
+    def _is_named(self, name: str) -> bool:
+        """Whether a file of this name is read."""
+
+    @abstractmethod
+    def _reader(self, path: Path) -> R:
+        """Return what reads a file."""
+
+    @abstractmethod
+    def _read(self, path: Path, reader: R, *, is_over: bool) -> Iterable[Measurement]:
+        """Return what is new in a file."""
+
+    def _collected(self, *, is_over: bool) -> Iterator[Measurement]:
+        for path in self._search.new_files(is_last=is_over):
+            self._files[path] = self._reader(path)
+        for path, reader in self._files.items():
+            yield from self._read(path, reader, is_over=is_over)
 
 
 def walk(directory: Path, *, deepest: int) -> Iterator[tuple[Path, list[str], list[str]]]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from automl.readers.epochs import counted_from_one
-from automl.readers.format_reader import SearchedFiles
+from automl.readers.folder_search import SearchedFiles
 from automl.readers.metric_file import RESULT_FILES, MetricFileReader
 from automl.readers.names import find_name
 from automl.readers.notices import Notices
@@ -37,7 +37,7 @@ _NAMES = {"metrics.csv", "results.csv", "trainer_state.json", _BEST_FILE, _OF_MM
 
 
 @dataclass(slots=True)
-class KnownFilesReader(SearchedFiles):
+class KnownFilesReader(SearchedFiles[MetricFileReader]):
     """Reads every known metric file below a trial's directory while it grows.
 
     Attributes:
@@ -56,8 +56,8 @@ class KnownFilesReader(SearchedFiles):
     def _is_named(self, name: str) -> bool:
         return name in _NAMES
 
-    def _reader(self, name: str) -> MetricFileReader:
-        return MetricFileReader(self.directory, name, objective=self.objective)
+    def _reader(self, path: Path) -> MetricFileReader:
+        return MetricFileReader(self.directory, str(path.relative_to(self.directory)), objective=self.objective)
 
     def _read(self, path: Path, reader: MetricFileReader, *, is_over: bool) -> list[Measurement]:
         if self.has_status() or (path.name == _BEST_FILE and not is_over):

@@ -56,11 +56,6 @@ class Report(NamedTuple):
     batches: tuple[int, int] | None = None
 
     @property
-    def words(self) -> list[str]:
-        """The words of the line."""
-        return words_of(self.line)
-
-    @property
     def words_before(self) -> list[str]:
         """The words before the value, without units of time, marks, and words for how good it is."""
         return [word for word in _named_in(self.line[: self.start]) if _STATE.fullmatch(word) is None]
@@ -76,7 +71,7 @@ class Report(NamedTuple):
 
     def is_like(self, other: Report) -> bool:
         """Whether a line has the same words, but for numbers that are no part of a name."""
-        return _is_like(self.line, other.line) or self.words == other.words
+        return _is_like(self.line, other.line) or words_of(self.line) == words_of(other.line)
 
     def begins_like(self, other: Report) -> bool:
         """Whether this is so of what stands before the values, but for units of time."""
@@ -120,11 +115,6 @@ def _is_like(line: str, other: str) -> bool:
 def without_times(line: str) -> str:
     """Return a line without dates and times."""
     return _CLOCK.sub("", line)
-
-
-def without_numbers(line: str) -> str:
-    """Return a line without its numbers."""
-    return NUMBERS.sub("", line)
 
 
 def words_of(line: str) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from automl.readers.filtered_loss import GRADIENT, hidden_losses
 from automl.readers.log_report import has_state
 from automl.readers.mentions import MOST_ON_A_LINE, chosen, grouped, labelled, last_numbers, split_of_mention
-from automl.readers.splits import WORDS, Split, has_split, is_of, split_at, split_of
+from automl.readers.splits import WORDS, Split, has_split, is_of, split_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -91,7 +91,7 @@ class ObjectiveMentions:
         """Return of what a value is, as its line or the heading above it says it; nothing where the name does."""
         if mention.name != self.objective or self._is_split:
             return Split.UNNAMED
-        split = split_at(line, mention.begin, mention.start, mention.end)
+        split = split_of_mention(line, mention)
         return self.heading if split is Split.UNNAMED else split
 
     def _note_word(self, line: str, mention: Mention) -> None:

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from automl.readers.log_report import NUMBERS, without_numbers, without_times
+from automl.readers.log_report import NUMBERS, without_times
 from automl.readers.progress import is_bar, is_unfinished
 from automl.readers.status_file import measured, number_of
 
@@ -96,7 +96,7 @@ class Repetitions:
                     "processes may print them; name the epoch on the line, or print it in one process",
                 )
             return False
-        return without_numbers(line) == without_numbers(line_before) or report.is_state_beside(before)
+        return NUMBERS.sub("", line) == NUMBERS.sub("", line_before) or report.is_state_beside(before)
 
     def measured(self, numbers: Numbers, line: str, epoch: int | None) -> list[Measurement]:
         """Return the numbers of a line that are no repetitions, for the epoch that was named last."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from automl import clock
 from automl.readers.epochs import HOLD_S, EpochBook, WholeOrDone
-from automl.readers.folder_search import FolderSearch
+from automl.readers.folder_search import FolderSearch, SearchedFiles
 from automl.readers.growing_file import GrowingFile
 from automl.readers.notices import Notices
 from automl.storage.paths import STATUS_FILE
@@ -108,60 +108,43 @@ def with_names(metrics: Mapping[str, T]) -> dict[str, T]:
 
 
 @dataclass(slots=True)
-class StatusReader:
+class StatusReader(SearchedFiles[tuple[GrowingFile, EpochBook]]):
     """Reads every status file below a trial's directory while it grows; it may lie up to five folders below.
 
     Attributes:
-        directory: The trial directory.
         first_epoch: Number of the trainer's first epoch.
         is_own: Only the file in the directory itself is read, which `automl.report` writes.
     """
 
-    directory: Path
     first_epoch: int = 0
     is_own: bool = False
-    _files: dict[Path, tuple[GrowingFile, EpochBook]] = field(default_factory=dict)
-    _search: FolderSearch = field(init=False)
     _notices: Notices = field(default_factory=Notices)
 
     def __post_init__(self) -> None:
-        self._search = FolderSearch(
-            self.directory,
-            lambda name: name == STATUS_FILE,
-            pattern=STATUS_FILE if self.is_own else None,
-            is_impatient=True,
-        )
+        pattern = STATUS_FILE if self.is_own else None
+        self._search = FolderSearch(self.directory, self._is_named, pattern=pattern, is_impatient=True)
 
     @property
     def has_files(self) -> bool:
         """Whether a status file was found, and is one."""
         return any(file.is_begun for file, _ in self._files.values())
 
-    def read(self) -> list[Measurement]:
-        """Return what was reported since the last call, each with its epoch."""
-        self._add(self._search.new_files())
-        return list(self._collect(time.monotonic(), is_over=False))
+    def _is_named(self, name: str) -> bool:
+        return name == STATUS_FILE
 
-    def finish(self) -> Iterator[Measurement]:
-        """Yield everything that is left; call it when the writer has ended."""
-        self._add(self._search.new_files(is_last=True))
-        return self._collect(time.monotonic(), is_over=True)
+    def _reader(self, path: Path) -> tuple[GrowingFile, EpochBook]:
+        numbers = WholeOrDone(self.first_epoch, notices=self._notices, where=STATUS_FILE)
+        return GrowingFile(path, self.directory), EpochBook(numbers=numbers)
 
-    def _collect(self, now_s: float, *, is_over: bool) -> Iterator[Measurement]:
-        doubled: set[str] = set()
-        for file, book in self._files.values():
-            for text in file.finish() if is_over else file.read():
-                if (line := parse_line(text, book.numbers, doubled)) is not None:
-                    yield from book.add(line, now_s)
-            yield from book.release(held_before_s=None if is_over else now_s - HOLD_S)
-            self._notices.say_all(file.losses)
-            say_doubled(self._notices, doubled, STATUS_FILE)
+    def _read(self, _: Path, reader: tuple[GrowingFile, EpochBook], *, is_over: bool) -> Iterator[Measurement]:
+        (file, book), now_s, doubled = reader, time.monotonic(), set[str]()
+        for text in file.finish() if is_over else file.read():
+            if (line := parse_line(text, book.numbers, doubled)) is not None:
+                yield from book.add(line, now_s)
+        yield from book.release(held_before_s=None if is_over else now_s - HOLD_S)
+        self._notices.say_all(file.losses)
+        say_doubled(self._notices, doubled, STATUS_FILE)
         yield from self._notices.take()
-
-    def _add(self, paths: list[Path]) -> None:
-        for path in paths:
-            numbers = WholeOrDone(self.first_epoch, notices=self._notices, where=STATUS_FILE)
-            self._files[path] = GrowingFile(path, self.directory), EpochBook(numbers=numbers)
 
 
 def _decoded(text: str, doubled: set[str] | None) -> dict[str, JsonValue] | None:

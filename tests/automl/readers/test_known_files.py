@@ -102,10 +102,10 @@ def test_beside_a_status_file_and_through_links_nothing_is_read(tmp_path: Path) 
     trial = tmp_path / "trial"
     trial.mkdir()
     (trial / "metrics.csv").symlink_to(outside)
-    assert KnownFilesReader(trial, "val_acc", lambda: False).finish() == []
+    assert list(KnownFilesReader(trial, "val_acc", lambda: False).finish()) == []
 
     (trial / "results.csv").write_text(LIGHTNING, encoding="utf-8")
-    assert KnownFilesReader(trial, "val_acc", lambda: True).finish() == []
+    assert list(KnownFilesReader(trial, "val_acc", lambda: True).finish()) == []
 
 
 def test_two_files_of_one_name_with_other_values_are_said_once(tmp_path: Path) -> None:
