@@ -104,7 +104,7 @@ class LogReader:
             beside=self.beside,
         )
         notices = self._notices = Notices(self.objective)
-        self._epoch = NamedEpoch(notices, self.first_epoch)
+        self._epoch = NamedEpoch(notices, self._has_objective, self.first_epoch)
         self._blocks = Blocks(notices, self._may_have_objective, self._epoch.is_free)
         self._settings, self._folds = Settings(notices), Folds(notices)
         bars = Progress(is_meter=False, is_at_once=has_split(self.objective))
@@ -166,15 +166,13 @@ class LogReader:
         if "\x1b" in line:
             line = _COLOURS.sub("", line)
         small = line.lower()
-        table, has_epoch = self._table, "epoch" in small
-        if table.is_begun or table.word in small or line[:1] in BEGINS or (has_epoch and not _DIGIT.search(line)):
+        table, is_head = self._table, "epoch" in small and not _DIGIT.search(line)
+        if table.is_begun or table.word in small or line[:1] in BEGINS or is_head:
             line = table.take(line, small)
             small = line.lower()
-            has_epoch = "epoch" in small
         # Most lines of a log have no parenthesis, and are no meter.
         line, batches = read_meter(line) if "(" in line else (line, None)
-        has_round = "round" in small or "cycle" in small or "outer" in small
-        names_epoch, ready = self._note_epoch(line, has_round=has_round) if has_epoch or has_round else (False, [])
+        names_epoch, ready = self._note_epoch(line, small)
         self._note_context(line, small, names_epoch=names_epoch)
         if "execution status" in small and _FAILURE.search(line):
             failure = Measurement(epoch=self._epoch.current, message=line.strip(), is_failure=True, failure_code=BY_LOG)
@@ -214,10 +212,10 @@ class LogReader:
         self._is_best_next = is_above_remark(line) or (self._is_best_next and mention is None)
         return ready
 
-    def _note_epoch(self, line: str, *, has_round: bool) -> tuple[bool, list[Measurement]]:
+    def _note_epoch(self, line: str, small: str) -> tuple[bool, list[Measurement]]:
         """Take over the epoch that a line names; return whether it does, and what the one before repeats."""
         before = self._epoch.current
-        if not self._epoch.note(line, self._has_objective, has_round=has_round):
+        if not self._epoch.note(line, small):
             return False, []
         is_next = self._epoch.current != before
         self._epoch.is_used &= not is_next
@@ -270,7 +268,10 @@ class LogReader:
     def _through(self, reports: list[Report], choices: Iterable[Choice | Progress]) -> list[Report]:
         """Return the reports that count of those that have come so far."""
         for choice in choices:
-            reports = [kept for report in reports for kept in choice.take(report)]
+            if len(reports) == 1:  # most often
+                reports = choice.take(reports[0])
+            else:
+                reports = [kept for report in reports for kept in choice.take(report)]
         return reports
 
     def _ended(self, choice: Choice | Progress) -> list[Measurement]:

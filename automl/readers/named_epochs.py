@@ -59,34 +59,34 @@ class NamedEpoch:
 
     Attributes:
         notices: Where to say what is to be said of the numbers.
+        has_objective: Whether a line has the metric.
         first: Number of the trainer's first epoch; None where it has to be recognised.
         current: The zero-based epoch; None before the first.
-        is_shifted: The epochs that were named so far turned out to be counted from 1: each is one less. Whoever looks
-            sets it to false.
+        may_be_shifted: ``8/8`` may still prove that the epochs are counted from 1.
+        is_shifted: It has: each epoch that was named so far is one less. Whoever looks sets it to false.
         is_used: The metric was reported since the epoch began.
         is_late: The metric was reported before the first epoch.
         is_by_rounds: The log has rounds with epochs inside, and the round is the epoch.
     """
 
     notices: Notices
+    has_objective: Callable[[str], bool]
     first: int | None = None
     current: int | None = None
+    may_be_shifted: bool = False
     is_shifted: bool = False
     is_used: bool = False
     is_late: bool = False
     is_by_rounds: bool = False
-    # How lines number epochs, how dicts do, and how objects of JSON do below lines that name the epoch as well.
+    # How lines number epochs; and how dicts, rounds, and objects of JSON below lines that name the epoch as well do.
     _numbers: WholeOrDone = field(init=False)
-    _objects: WholeOrDone | None = None
-    _has_objects: bool = False
-    _dicts: WholeOrDone | None = None
+    _others: dict[str, WholeOrDone] = field(default_factory=dict)
+    _has_own_objects: bool | None = None
     _written: str = ""
     _recognised: int | None = None
     _has_zero: bool = False
-    _may_be_shifted: bool = False
-    # The round that was named last, and its numbers; and whether it came when epochs had been named.
+    # The round that was named last, and whether the first one came when epochs had been named.
     _round: int | None = None
-    _rounds: WholeOrDone | None = None
     _is_round_late: bool = False
     # What stood before the number of an epoch.
     _wordings: set[str] = field(default_factory=set)
@@ -94,13 +94,13 @@ class NamedEpoch:
     def __post_init__(self) -> None:
         self._numbers = WholeOrDone(self.first or 0, notices=self.notices)
 
-    def note(self, line: str, has_objective: Callable[[str], bool], *, has_round: bool) -> bool:
-        """Take over the epoch that a line names, which may name a round; return whether it names one."""
-        has_round = has_round and self._note_round(line, has_objective)
+    def note(self, line: str, small: str) -> bool:
+        """Take over the epoch that a line names, which is given in lower case, too; return whether it names one."""
+        has_round = ("round" in small or "cycle" in small or "outer" in small) and self._note_round(line)
         if self.is_by_rounds:
             self.current = self._round
             return has_round
-        epoch = self._of(line, has_objective)
+        epoch = self._of(line) if "epoch" in small else None
         if epoch is None:
             return False
         if self._round is not None and (not self._is_round_late or (self.current is not None and epoch < self.current)):
@@ -114,67 +114,64 @@ class NamedEpoch:
         self.current = epoch
         return True
 
-    def _note_round(self, line: str, has_objective: Callable[[str], bool]) -> bool:
+    def _note_round(self, line: str) -> bool:
         match = _ROUND.search(line)
-        if match is None or not _is_of_these_lines(line, match, has_objective):
+        if match is None or not self._is_of_these_lines(line, match):
             return False
-        epoch = _EPOCH.search(line)
-        if self._rounds is None:
+        if self._round is None:
+            epoch = _EPOCH.search(line)
             if epoch is not None and epoch.start() < match.start():
                 return False
-            self._rounds = WholeOrDone(self.first if self.first is not None else int(int(match[1]) == 1))
             self._is_round_late = self.current is not None
-        self._round = self._rounds.of(float(match[1]))
+        self._round = self._other("round", int(int(match[1]) == 1)).of(float(match[1]))
         return True
 
-    def _of(self, line: str, has_objective: Callable[[str], bool]) -> int | None:
-        if (done := _EPOCHS_DONE.search(line)) is not None:
-            self._written = ""
-            return self._of_dict(float(done[1]))
+    def _of(self, line: str) -> int | None:
+        if (match := _EPOCHS_DONE.search(line)) is not None:
+            self._written, done = "", float(match[1])
+            # Transformers names no epoch 0 but before training, where others begin.
+            return self._other("dict", is_done=done > 0).of(done)
         match = _EPOCH.search(line)
-        if match is None or not _is_of_these_lines(line, match, has_objective):
+        if match is None or not self._is_of_these_lines(line, match):
             return None
-        if match[1] == self._written and not self._may_be_shifted:
+        if match[1] == self._written and not self.may_be_shifted:
             return self.current
         before = line[: match.start()]
         number, of = float(match[1]), int(match[2]) if match[2] else None
         epoch = self._of_object(number) if before[-1:] == '"' else None
         epoch = self._zero_based(number, of) if epoch is None else epoch
-        if epoch == self.current:
-            self._written = match[1]
-            return epoch
-        wording = _NO_WORDS.sub(" ", before)
-        is_earlier = self.current is not None and epoch < self.current
-        if is_earlier and of is None and wording not in self._wordings and not has_objective(line):
-            return None  # a remark: "saved (epoch 1 was worse)"
-        if len(self._wordings) < _MOST_WORDINGS:
-            self._wordings.add(wording)
+        if epoch != self.current:
+            wording = _NO_WORDS.sub(" ", before)
+            is_earlier = self.current is not None and epoch < self.current
+            if is_earlier and of is None and wording not in self._wordings and not self.has_objective(line):
+                return None  # a remark: "saved (epoch 1 was worse)"
+            if len(self._wordings) < _MOST_WORDINGS:
+                self._wordings.add(wording)
         self._written = match[1]
         return epoch
 
-    def _of_dict(self, number: float) -> int:
-        if self._dicts is None:
-            # Transformers names no epoch 0 but before training, where others begin.
-            self._dicts = WholeOrDone(self.first or 0, is_done=self.first is None and number > 0, notices=self.notices)
-        return self._dicts.of(number)
+    def _other(self, form: str, first: int = 0, *, is_done: bool = False) -> WholeOrDone:
+        """Return the numbers of epochs in a form, which begin as they are first asked for unless the study says how."""
+        if self.first is not None:
+            first, is_done = self.first, False
+        return self._others.setdefault(form, WholeOrDone(first, is_done, self.notices))
 
     def _of_object(self, number: float) -> int | None:
         """Return the epoch of an object of JSON, if lines above such objects name epochs in another way."""
-        if not self._has_objects:
-            self._has_objects = True
+        if self._has_own_objects is None:
             shift = -1.0 if self.current is None or self.is_used else number - self.current
-            is_shifted = shift in {0, 1} and self.first is None
-            self._objects = WholeOrDone(int(shift), notices=self.notices) if is_shifted else None
-        return None if self._objects is None else self._objects.of(number)
+            self._has_own_objects = shift in {0, 1} and self.first is None
+            self._other("object", int(shift))
+        return self._other("object").of(number) if self._has_own_objects else None
 
     def _zero_based(self, number: float, of: int | None) -> int:
         self._numbers.note(number)
         if self.first is None and not self._numbers.is_done:
             if self._recognised is None:
                 self._recognised = int(number)
-                self._may_be_shifted = of is not None and number > 1
-            if self._may_be_shifted and (number == of or number < self._recognised):
-                self._may_be_shifted, self.is_shifted = False, number == of
+                self.may_be_shifted = of is not None and number > 1
+            if self.may_be_shifted and (number == of or number < self._recognised):
+                self.may_be_shifted, self.is_shifted = False, number == of
                 self._recognised = 1 if number == of else self._recognised
             self._has_zero |= number == 0 and of is not None
             if number == 1 and of is not None and not self._has_zero:
@@ -202,20 +199,14 @@ class NamedEpoch:
         """Tell whether the epoch has its value already, or none was named."""
         return self.current is None or self.is_used
 
-    @property
-    def may_be_shifted(self) -> bool:
-        """Whether ``8/8`` may still prove that the epochs are counted from 1."""
-        return self._may_be_shifted
-
-
-def _is_of_these_lines(line: str, match: Match[str], has_objective: Callable[[str], bool]) -> bool:
-    """Whether a number behind the word is the epoch of this line and of those that follow."""
-    before = line[: match.start()]
-    other = _OTHER.search(before)
-    is_other = other is not None and (other.end() < len(before) or _EVALUATED.search(before) is None)
-    if is_other or _NO_COUNT.match(line, match.end()):
-        return False
-    if _FIRST_OF_ALL.search(before) and (":" in match[0] or "=" in match[0]):
-        return False
-    is_over = _ENDED.search(before) is not None or _HAS_ENDED.match(line, match.end()) is not None
-    return not is_over or has_objective(line)
+    def _is_of_these_lines(self, line: str, match: Match[str]) -> bool:
+        """Whether a number behind the word is the epoch of this line and of those that follow."""
+        before = line[: match.start()]
+        other = _OTHER.search(before)
+        is_other = other is not None and (other.end() < len(before) or _EVALUATED.search(before) is None)
+        if is_other or _NO_COUNT.match(line, match.end()):
+            return False
+        if _FIRST_OF_ALL.search(before) and (":" in match[0] or "=" in match[0]):
+            return False
+        is_over = _ENDED.search(before) is not None or _HAS_ENDED.match(line, match.end()) is not None
+        return not is_over or self.has_objective(line)

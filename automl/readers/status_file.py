@@ -90,14 +90,14 @@ def number_of(value: JsonValue) -> float | str | None:
 
 def measured(numbers: Mapping[str, float | str | None], epoch: int | None, step: int | None = None) -> Measurement:
     """Return what numbers as `number_of` has them report; those without a name are left out, which is said."""
-    values = {name: number for name, number in numbers.items() if isinstance(number, float)}
-    nonfinite = {name: number for name, number in numbers.items() if isinstance(number, str)}
+    named = with_names(numbers)
+    is_left_out = len(named) < len(numbers) and any(numbers[name] is not None for name in numbers.keys() - named)
     return Measurement(
         epoch=epoch,
         step=step,
-        values=with_names(values),
-        nonfinite=with_names(nonfinite),
-        notice="" if all(map(str.strip, (*values, *nonfinite))) else _NAMELESS,
+        values={name: number for name, number in named.items() if isinstance(number, float)},
+        nonfinite={name: number for name, number in named.items() if isinstance(number, str)},
+        notice=_NAMELESS if is_left_out else "",
         unix_time_s=clock.unix_time_s(),
     )
 
