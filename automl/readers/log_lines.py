@@ -1,9 +1,14 @@
 """Read metrics from the log of a trainer that writes no status file.
 
-A metric counts where its name, or an alias of it, is a whole word followed by ``=`` or ``:`` and a number, for the
-epoch that the log named last; so does one of a row that `ConsoleTable` reads. Which of several values of the objective
-count is decided by `Settings`, `Folds`, `SplitChoice`, `Progress` and `Wordings`, in this order; which
-equal ones are new by `Repetitions`.
+1. `GrowingFile` gives whole lines; `Blocks` makes one line of a record on several, or puts its epoch first.
+2. `ConsoleTable` makes ``epoch: 1, acc: 0.7`` of a row; `read_meter` leaves of ``40.0 (60.2)`` the mean.
+   So all that follows sees lines with names and numbers, whatever the form was.
+3. `NamedEpoch` knows the epoch, which may be a round, that the line or one before names.
+4. `ObjectiveMentions` finds names, or aliases of them, as whole words before ``=`` or ``:`` and a number.
+   A training loss counts at once, as does a number that is not finite. The objective is a `Report`.
+5. `ReportChoice` decides which reports count: not those of settings, folds, training, meters, other words.
+6. `Repetitions` makes measurements of what counts, an equal number once unless it is of another epoch.
+7. Each part says what it leaves out, or reads of several, to `Notices`: each kind once.
 
 A ``loss`` without a split may be any loss: it counts where it is not finite.
 """
@@ -18,24 +23,21 @@ from automl import clock
 from automl.readers import blocks
 from automl.readers.blocks import Blocks
 from automl.readers.console_table import BEGINS, ConsoleTable
-from automl.readers.folds import Folds
 from automl.readers.growing_file import GrowingFile
-from automl.readers.log_report import Choice, Report
+from automl.readers.log_report import Report
 from automl.readers.mentions import metrics_in
 from automl.readers.named_epochs import NamedEpoch
 from automl.readers.names import find_name
 from automl.readers.notices import Notices
 from automl.readers.objective_mentions import ObjectiveMentions
-from automl.readers.progress import Progress, is_bar, read_meter
+from automl.readers.progress import is_bar, read_meter
 from automl.readers.repetitions import Repetitions
-from automl.readers.settings import Settings
-from automl.readers.split_choice import SplitChoice
-from automl.readers.splits import LONGEST_HEADING, Split, has_split, heading_of, is_above_remark, is_remark
-from automl.readers.wordings import Wordings
+from automl.readers.report_choice import ReportChoice
+from automl.readers.splits import LONGEST_HEADING, Split, heading_of, is_above_remark, is_remark
 from automl.study.trial import Measurement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from pathlib import Path
 
     from automl.readers.mentions import Mention
@@ -85,10 +87,7 @@ class LogReader:
     _notices: Notices = field(init=False)
     _mentions: ObjectiveMentions = field(init=False)
     _repetitions: Repetitions = field(init=False)
-    _settings: Settings = field(init=False)
-    _folds: Folds = field(init=False)
-    _meter: Progress = field(default_factory=lambda: Progress(is_meter=True))
-    _choices: tuple[Choice | Progress, ...] = field(init=False)
+    _choice: ReportChoice = field(init=False)
     _is_best_next: bool = False
     _held_back: list[Measurement] = field(default_factory=list)
     # What was measured while ``8/8`` may still prove that the epochs are counted from 1.
@@ -104,11 +103,9 @@ class LogReader:
             beside=self.beside,
         )
         notices = self._notices = Notices(self.objective)
-        self._epoch = NamedEpoch(notices, self._has_objective, self.first_epoch)
+        self._epoch = NamedEpoch(notices, self._may_have_objective, self.first_epoch)
         self._blocks = Blocks(notices, self._may_have_objective, self._epoch.is_free)
-        self._settings, self._folds = Settings(notices), Folds(notices)
-        bars = Progress(is_meter=False, is_at_once=has_split(self.objective))
-        self._choices = self._settings, self._folds, SplitChoice(notices), self._meter, bars, Wordings(notices)
+        self._choice = ReportChoice(notices)
         self._mentions = ObjectiveMentions(self.watched, notices)
         self._repetitions = Repetitions(notices)
         self._table = ConsoleTable(self._mentions.names, self.watched, notices)
@@ -140,7 +137,7 @@ class LogReader:
         if is_over:
             found += [measurement for line in self._blocks.end() for measurement in self._parse(line)]
             found += self._repetitions.end(self._epoch.current)
-            found += [measurement for choice in self._choices for measurement in self._ended(choice)]
+            found += [measurement for report in self._choice.end() for measurement in self._counted(report, {})]
             self._epoch.end()
             self._table.end(has_objective=self._mentions.is_named)
         self._notices.say_all(self._file.losses)
@@ -189,24 +186,23 @@ class LogReader:
     def _note_context(self, line: str, small: str, *, names_epoch: bool) -> None:
         """Take over the fold that a line names, and of what the lines below a heading are."""
         if "fold" in small:
-            self._folds.note(line)
+            self._choice.folds.note(line)
         if names_epoch and line != self._blocks.moved:
             self._mentions.heading = Split.UNNAMED
         elif len(line) <= LONGEST_HEADING and (heading := heading_of(line)) is not Split.UNNAMED:
             self._mentions.heading = heading
 
     def _metrics(self, line: str, batches: tuple[int, int] | None, *, names_epoch: bool) -> list[Measurement]:
-        ready = []
-        if batches is None and self._meter.is_nearly_over:
-            ready = self._ended(self._meter)
+        ended = self._choice.end_meter() if batches is None and self._choice.meter.is_nearly_over else []
+        ready = [found for report in ended for found in self._counted(report, {})]
         numbers, mention = self._mentions.of(line)
         if mention is not None or self.objective in numbers:
             self._epoch.use()
         if mention is not None:
             ready += self._reported(self._report_of(line, mention, batches, names_epoch=names_epoch), numbers)
         else:
-            if not self._settings.is_over:
-                self._settings.note(line)
+            if not self._choice.settings.is_over:
+                self._choice.settings.note(line)
             self._repetitions.note(line, self._epoch.current)
             ready += self._repetitions.measured(numbers, line, self._epoch.current)
         self._is_best_next = is_above_remark(line) or (self._is_best_next and mention is None)
@@ -221,16 +217,13 @@ class LogReader:
         self._epoch.is_used &= not is_next
         ready = self._repetitions.end(before) if is_next else []
         if before is not None and not self._epoch.is_by_rounds:
-            self._folds.is_back |= (self._epoch.current or 0) < before
+            self._choice.folds.is_back |= (self._epoch.current or 0) < before
         if self._epoch.is_shifted:
             self._epoch.is_shifted = False
             ready = [replace(found, epoch=found.epoch - 1) for found in ready if found.epoch is not None]
             earlier = {epoch - 1: values for epoch, values in self._shiftable.items() if epoch is not None}
             ready = [*(self._repetitions.measurement(values, epoch) for epoch, values in earlier.items()), *ready]
         return True, ready
-
-    def _has_objective(self, text: str) -> bool:
-        return bool(metrics_in(text, (self.objective,)))
 
     def _may_have_objective(self, text: str) -> bool:
         return bool(metrics_in(text, self._mentions.names))
@@ -253,9 +246,9 @@ class LogReader:
 
     def _reported(self, report: Report, beside: dict[str, float | str]) -> list[Measurement]:
         """Return what counts now that a report is known, and the numbers beside it."""
-        was_open, reports = not self._settings.is_over, self._through([report], self._choices)
+        was_open, reports = not self._choice.settings.is_over, self._choice.take(report)
         ready = [found for each in reports if each is not report for found in self._counted(each, {})]
-        if ready and was_open and self._settings.has_news:
+        if ready and was_open and self._choice.settings.has_news:
             self._repetitions.note_left_out()
         if any(each is report for each in reports):
             return [*ready, *self._counted(report, beside)]
@@ -264,17 +257,3 @@ class LogReader:
 
     def _counted(self, report: Report, beside: dict[str, float | str]) -> list[Measurement]:
         return self._repetitions.reported(report, beside, self._epoch.current, is_row=self._table.is_begun)
-
-    def _through(self, reports: list[Report], choices: Iterable[Choice | Progress]) -> list[Report]:
-        """Return the reports that count of those that have come so far."""
-        for choice in choices:
-            if len(reports) == 1:  # most often
-                reports = choice.take(reports[0])
-            else:
-                reports = [kept for report in reports for kept in choice.take(report)]
-        return reports
-
-    def _ended(self, choice: Choice | Progress) -> list[Measurement]:
-        """Return the reports that count of those that a choice has kept until now."""
-        behind = self._choices[self._choices.index(choice) + 1 :]
-        return [found for report in self._through(choice.end(), behind) for found in self._counted(report, {})]
