@@ -12,7 +12,9 @@ import errno
 import hashlib
 import os
 import shutil
+import stat
 from fnmatch import fnmatch
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -132,6 +134,30 @@ def keep_made(folder: Path, source: Path, target: Path) -> None:
             os.close(opened)
 
 
+def set_aside(place: Path, *, is_folder: bool = False) -> list[str]:
+    """Rename what a trainer has put in the place of a file or folder of ours, and is none: a pipe as ``result.json``.
+
+    Returns:
+        What was done, as part of a sentence; nothing where nothing is there, or what belongs there.
+
+    Raises:
+        OSError: it cannot be renamed, or its folder is no longer that of the study which this process holds.
+    """
+    try:
+        mode = (place.stat() if is_folder else place.lstat()).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    if stat.S_ISDIR(mode) if is_folder else stat.S_ISREG(mode):
+        return []
+    require_held(place.parent)
+    names = (f"{place.stem}.own{number or ''}{place.suffix}" for number in count())
+    taken = {entry.name for entry in place.parent.iterdir()}
+    own = place.with_name(next(name for name in names if name not in taken))
+    place.rename(own)
+    found = "a link" if stat.S_ISLNK(mode) else kind_of(mode) or "a file"
+    return [f"{found} in the place of {place.name} is {own.name} now"]
+
+
 def sha256_of(path: Path, *, is_made: bool = True) -> str | None:
     """Return the SHA-256 of a file, or of the names and contents of all files of a folder; None if it is unreadable.
 
@@ -147,6 +173,13 @@ def sha256_of(path: Path, *, is_made: bool = True) -> str | None:
     except OSError:
         return None
     return digest.hexdigest()
+
+
+def refuse(folder: Path, file: Path, problem: str) -> str:
+    """Remember why a file below a folder that a trainer has made is not used, unless a reason is known; return that."""
+    shown = str(file.relative_to(folder.parent) if file.is_relative_to(folder.parent) else file)
+    text = f"{one_line(shown)} was not read: it {problem}"
+    return _refused.setdefault(file, text) if len(_refused) < _MOST_REMEMBERED else text
 
 
 def refusals(folder: Path) -> list[str]:
@@ -193,9 +226,4 @@ def _holes(opened: int) -> int:
 
 
 def _refusal(folder: Path, file: Path, problem: str) -> RefusedFileError:
-    shown = str(file.relative_to(folder.parent) if file.is_relative_to(folder.parent) else file)
-    name = one_line(shown)
-    text = f"{name} was not read: it {problem}"
-    if len(_refused) < _MOST_REMEMBERED:
-        _refused[file] = text
-    return RefusedFileError(errno.EPERM, text)
+    return RefusedFileError(errno.EPERM, refuse(folder, file, problem))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from automl.storage.paths import StudyPaths
 from automl.storage.trainer_files import sha256_of
-from automl.trial.checkpoints import checkpoint_of_epoch, list_checkpoints, size_of
+from automl.trial.checkpoints import checkpoint_of_epoch, list_checkpoints, refuse_unusable, size_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,6 +60,8 @@ def find_best(task: TrialTask, history: TrialHistory) -> BestCheckpoint:
     candidates = (checkpoint_of_epoch(folder, task.watch.naming, history.best_epoch) for folder in folders)
     found = next((path for path in candidates if path is not None), None)
     if found is None:
+        for folder in folders:
+            refuse_unusable(folder, task.watch.naming, history.best_epoch)
         return BestCheckpoint()
     digest = sha256_of(found) if size_of(found) <= HASHED_AT_ONCE_BYTES else None
     return BestCheckpoint(StudyPaths(task.study_directory).relative(found), digest)

@@ -13,6 +13,7 @@ import os
 import re
 import zipfile
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from automl.readers.folder_search import walk
@@ -21,7 +22,8 @@ from automl.readers.metric_file import epoch_of_state
 from automl.readers.status_file import loaded
 from automl.regular_file import followed
 from automl.storage.paths import AttemptPaths
-from automl.storage.trainer_files import can_open, files_below, open_made
+from automl.storage.trainer_files import can_open, files_below, open_made, refuse
+from automl.visible_text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from automl.architectures.model import CheckpointNaming
 
 _DEEPEST_FOLDER = 5
+_MOST_LINKED = 1000
+"""Names that are looked at in a linked folder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +116,47 @@ def best_file(directory: Path, naming: CheckpointNaming) -> Path | None:
     return next((path for _, path in ordered if is_whole(path)), None)
 
 
+def refuse_unusable(directory: Path, naming: CheckpointNaming, epoch: int) -> None:
+    """Remember as refused what has the name of the checkpoint of an epoch, or of the best one, and cannot be it.
+
+    A link is no checkpoint anywhere, since trainers give one file several names: it is refused only where an epoch has
+    no other.
+    """
+    names = [(pattern, naming.is_folder) for pattern in naming.epoch_names]
+    names += [(pattern, True) for pattern in naming.state_folders] + [(pattern, False) for pattern in naming.best_names]
+    for path, link in _with_linked(directory):
+        below = path.relative_to(directory).as_posix()
+        found = next(((match, is_folder) for p, is_folder in names if (match := _fits(p, path.name, below))), None)
+        if found is None or "latest" in path.name.lower():
+            continue
+        match, is_folder = found
+        is_of_epoch = "epoch" not in match.groupdict() or max(int(match["epoch"]) - naming.first_epoch, 0) == epoch
+        if is_of_epoch and (problem := _why_unusable(directory, path, link, is_folder=is_folder)):
+            refuse(directory, path, problem)
+
+
+def _with_linked(directory: Path) -> Iterator[tuple[Path, Path | None]]:
+    """Yield all that lies below a directory, and with its link what lies in a linked folder: a part, it may be data."""
+    for here, folders, files in walk(directory, deepest=_DEEPEST_FOLDER):
+        yield from ((here / name, None) for name in (*folders, *files))
+        for link in (here / name for name in folders if (here / name).is_symlink()):
+            with contextlib.suppress(OSError), os.scandir(link) as entries:
+                yield from ((link / entry.name, link) for entry in islice(entries, _MOST_LINKED))
+
+
+def _why_unusable(directory: Path, path: Path, link: Path | None, *, is_folder: bool) -> str:
+    """Return why what has the name of a checkpoint is none; empty where that is remembered, or it is one."""
+    if link is not None or path.is_symlink():
+        is_inside = followed(path).is_relative_to(followed(directory))
+        what = "is a link" if link is None else f"lies behind the link {one_line(link.name)}"
+        return (
+            what if is_inside else f"{what} to a {'file' if link is None else 'folder'} outside the folder of its trial"
+        )
+    if path.is_dir() != is_folder:
+        return "is a file, not a folder" if is_folder else "is a folder, not a file"
+    return "" if is_whole(path) or any(files_below(path)) else "was not written to its end"
+
+
 def is_whole(path: Path) -> bool:
     """Return whether a checkpoint was written to its end, as far as its format shows it.
 
@@ -170,7 +215,9 @@ def _reported(directory: Path, first_epoch: int) -> list[Checkpoint]:
                 path = directory.absolute() / name
                 if path.is_relative_to(directory.absolute()) and ".." not in path.parts and not path.is_symlink():
                     latest.pop(path, None)
-                    if _is_unchanged(path, size, mtime_ns):
+                    if not followed(path).is_relative_to(followed(directory)):
+                        refuse(directory, path, "lies behind a link to a folder outside the folder of its trial")
+                    elif _is_unchanged(path, size, mtime_ns):
                         latest[path] = Checkpoint(path=path, epoch=max(epoch - first_epoch, 0), step=0)
             case _:
                 pass

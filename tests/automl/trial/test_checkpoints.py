@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
 
 from automl.architectures.load import load_architecture
-from automl.storage.trainer_files import sha256_of
-from automl.trial.checkpoints import best_file, checkpoint_of_epoch, is_whole, list_checkpoints
+from automl.architectures.model import CheckpointNaming
+from automl.program.skill import name_pattern
+from automl.storage.trainer_files import refusals, sha256_of
+from automl.trial.checkpoints import best_file, checkpoint_of_epoch, is_whole, list_checkpoints, refuse_unusable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
-
-    from automl.architectures.model import CheckpointNaming
 
 
 def naming_of(network_arch: str) -> CheckpointNaming:
@@ -133,3 +136,58 @@ def test_of_epochs_that_are_names_of_one_file_the_last_one_has_it(tmp_path: Path
 
     assert [checkpoint.epoch for checkpoint in list_checkpoints(tmp_path, naming)] == [2]
     assert checkpoint_of_epoch(tmp_path, naming, 1) is None
+
+
+OUT = " outside the folder of its trial"
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        (lambda at, out: at.symlink_to(out / "epoch=1.pt"), f"epoch=1.pt was not read: it is a link to a file{OUT}"),
+        (lambda at, _: at.symlink_to("other.pt"), "epoch=1.pt was not read: it is a link"),
+        (lambda at, _: at.mkdir(), "epoch=1.pt was not read: it is a folder, not a file"),
+        (lambda at, _: at.touch(), "epoch=1.pt was not read: it was not written to its end"),
+        (lambda at, _: os.mkfifo(at), "epoch=1.pt was not read: it is a named pipe"),
+        (
+            lambda at, out: (at.parent.rmdir(), at.parent.symlink_to(out)),
+            f"epoch=1.pt was not read: it lies behind the link ckpt to a folder{OUT}",
+        ),
+    ],
+    ids=["link out", "link", "folder", "empty", "pipe", "behind a link"],
+)
+def test_what_has_the_name_of_the_missing_checkpoint_is_named_once(
+    tmp_path: Path, place: Callable[[Path, Path], object], said: str
+) -> None:
+    folder, out = tmp_path / "0007", tmp_path / "out"
+    write(out, "epoch=1.pt", "epoch=0.pt")
+    (folder / "ckpt").mkdir(parents=True)
+    place(folder / "ckpt/epoch=1.pt", out)
+    naming = CheckpointNaming(epoch_names=(name_pattern("ckpt/epoch={epoch}.pt"),))
+
+    refuse_unusable(folder, naming, epoch=1)
+
+    (text,) = refusals(folder)
+    assert text.endswith(said)
+
+
+def test_a_checkpoint_folder_with_a_pipe_names_the_pipe(tmp_path: Path) -> None:
+    write(tmp_path, "epoch_1/weights.pt")
+    os.mkfifo(tmp_path / "epoch_1/pipe")
+
+    refuse_unusable(tmp_path, CheckpointNaming(epoch_names=(name_pattern("epoch_{epoch}"),), is_folder=True), epoch=1)
+
+    assert refusals(tmp_path) == ["epoch_1/pipe was not read: it is a named pipe"]
+
+
+def test_a_reported_checkpoint_behind_a_link_out_is_refused(tmp_path: Path) -> None:
+    folder, out = tmp_path / "0007", tmp_path / "out"
+    write(out, "model.pt")
+    folder.mkdir()
+    (folder / "ckpt").symlink_to(out)
+    status = (out / "model.pt").stat()
+    line = {"path": "ckpt/model.pt", "epoch": 0, "size": status.st_size, "mtime_ns": status.st_mtime_ns}
+    (folder / "checkpoints.jsonl").write_text(json.dumps(line) + "\n", encoding="utf-8")
+
+    assert list_checkpoints(folder, CheckpointNaming()) == ()
+    assert refusals(folder) == [f"0007/ckpt/model.pt was not read: it lies behind a link to a folder{OUT}"]
