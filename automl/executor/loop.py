@@ -41,7 +41,6 @@ from automl.storage.study_directory import read_results
 from automl.study.ends import EndKind, EndReason
 from automl.study.events import (
     EndDecided,
-    Noticed,
     StudyEnded,
     StudySuspended,
     TrialPromoted,
@@ -233,7 +232,7 @@ class StudyLoop:
         )
         self._running[trial.number] = time.monotonic()
         if change := self._code.change():
-            self._notice(trial.number, change)
+            self._study.notice(trial.number, change)
         return task
 
     def _record_unread(self, trial: TrialRecord, task: TrialTask) -> None:
@@ -251,7 +250,7 @@ class StudyLoop:
         """Record one measurement of a running trial; the trial or the study may end by it."""
         with self._lock, recorded(self._paths.root):
             if measurement.notice:
-                self._notice(number, measurement.notice)
+                self._study.notice(number, measurement.notice)
                 return
             self._study.append(measured_event(number, measurement))
             if measurement.epoch is None or self._plan.objective.metric not in measurement.values:
@@ -260,11 +259,6 @@ class StudyLoop:
             self._study.settle()
             if self.is_interrupted and may_continue_after(self._plan, measurement.epoch):
                 self._study.append(*self._study.interruptions([number], _SIGNAL))
-
-    def _notice(self, number: int, text: str) -> None:
-        if text not in self._state.trials[number].notices:
-            self._study.append(Noticed(trial=number, text=text))
-            logger.warning("trial %d: %s", number, text)
 
     def ended(self, result: TrialResult) -> None:
         """Record how an attempt ended; some are followed by another one (see `automl.trial.attempts`)."""

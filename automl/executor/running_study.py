@@ -32,6 +32,7 @@ from automl.study.events import (
     EndDecided,
     Event,
     ImprovementEstimated,
+    Noticed,
     StopDecided,
     TrialEnded,
 )
@@ -177,7 +178,7 @@ class RunningStudy:
         self.append(TrialEnded(result))
         if trial.phase is Phase.PAUSED:
             self._retention.thin(trial)
-        write_result(self.paths, result)
+        self._write_result(result)
         if trial.phase is not Phase.ENDED:
             return
         if self.plan.budget.min_improvement is not None and not trial.is_replicate:
@@ -191,6 +192,16 @@ class RunningStudy:
         ended = [self.state.trials[number].result for number in self.state.ended[self._swept :]]
         self._swept = len(self.state.ended)
         self._retention.sweep(filter(None, ended), [path for path in starts if path is not None])
+
+    def _write_result(self, result: TrialResult) -> None:
+        for text in write_result(self.paths, result):
+            self.notice(result.number, text)
+
+    def notice(self, number: int, text: str) -> None:
+        """Record what was refused or left out of what a trainer wrote, once."""
+        if text not in self.state.trials[number].notices:
+            self.append(Noticed(trial=number, text=text))
+            logger.warning("trial %d: %s", number, text)
 
     def _estimate_agreement(self, number: int) -> None:
         """Record how alike earlier studies are, where the trial has changed it."""

@@ -38,7 +38,7 @@ from automl.storage.legacy import upgrade_log
 from automl.storage.own_documents import write_own
 from automl.storage.paths import StudyPaths, make_folder
 from automl.storage.plan_document import read_plan
-from automl.storage.trainer_files import refusals
+from automl.storage.trainer_files import refusals, set_aside
 from automl.study.evaluation import ActionStatus
 from automl.study.events import ActionEnded
 from automl.study.launch_plan import LauncherKind, LaunchPlan
@@ -174,8 +174,8 @@ def run_action(root: Path, action: str, launcher: Launcher, options: ActionOptio
             elapsed_s=time.monotonic() - started_s,
             directory=study.relative(paths.root),
         )
-        for refused in refusals(paths.root):
-            logger.warning("%s: %s", key, refused)
+        for text in (*refusals(paths.root), *set_aside(paths.result_file)):
+            logger.warning("%s: %s", key, text)
         write_own(study, paths.result_file, result)
     return result
 
@@ -243,8 +243,9 @@ def _request(
 
 
 def _keep_spec(paths: ActionPaths, action: SkillAction, spec: Spec) -> None:
-    """Write the spec again where the action has removed it with its folder."""
+    """Write the spec again where the action has removed it, with its folder or for something else."""
     file = paths.spec_file(action.config_format)
+    set_aside(file)
     if not file.exists():
         make_folder(paths.root, below=paths.root.parents[1])
         write_spec(spec, action.config_format, file)

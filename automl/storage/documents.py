@@ -217,7 +217,7 @@ def first_line(error: Exception) -> str:
     problems = error.errors(include_url=False) if hasattr(error, "errors") else []
     found = [f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}".removeprefix(": ") for problem in problems]
     more = [f"and {len(found) - _SHOWN_PROBLEMS} more"] if len(found) > _SHOWN_PROBLEMS else []
-    return "; ".join([*found[:_SHOWN_PROBLEMS], *more]) or str(error)
+    return "; ".join([*found[:_SHOWN_PROBLEMS], *more]) or getattr(error, "strerror", None) or str(error)
 
 
 def torn_file(file: Path, error: object, expected: str, fix: str = _COMPUTED) -> ConfigurationError:

@@ -19,7 +19,7 @@ from automl.storage.own_folders import require_own_folders
 from automl.storage.paths import StudyPaths, make_folder
 from automl.storage.plan_document import read_plan
 from automl.storage.portable import made_portable, record_of_moved
-from automl.storage.trainer_files import read_made
+from automl.storage.trainer_files import read_made, set_aside
 from automl.study.evaluation import Evaluation, RecordLocation
 from automl.study.events import StudyEnded
 from automl.study.objectives import parse_constraints
@@ -69,11 +69,20 @@ def study_of_plan(plan: PlanDocument) -> StudyResult:
     )
 
 
-def write_result(paths: StudyPaths, result: TrialResult) -> None:
-    """Write a trial's result, replacing an earlier one at once or not at all."""
+def write_result(paths: StudyPaths, result: TrialResult) -> list[str]:
+    """Write a trial's result, replacing an earlier one at once or not at all.
+
+    Returns:
+        What was set aside for that, see `set_aside`.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     file = paths.result_file(result.number)
+    done = [*set_aside(file.parent, is_folder=True), *set_aside(file)]
     make_folder(file.parent, below=paths.root)
     write_own(paths, file, result)
+    return done
 
 
 def read_state(paths: StudyPaths, *, with_starts: bool = True) -> StudyState:

@@ -22,6 +22,7 @@ from automl.storage.held_study import ReplacedFolderError, held_study, require_h
 from automl.storage.own_attempts import require_own_attempt
 from automl.storage.own_documents import write_own
 from automl.storage.paths import StudyPaths, make_folder
+from automl.storage.trainer_files import set_aside
 from automl.study.ends import StopKind
 from automl.study.trial import FailureKind, TrialState
 from automl.trial.attempts import earlier_measurements
@@ -139,7 +140,9 @@ def _put_back(task: TrialTask, log: HeldLog, reporter: Reporter) -> None:
     """Write again, with a notice, what the trainer has removed of what automl wrote in its folder."""
     try:
         require_own_attempt(task.files, task.start.token)
-        done = log.put_back(below=task.study_directory)
+        done = set_aside(task.directory, is_folder=True)
+        done += log.put_back(below=task.study_directory)
+        done += [text for place in (task.spec_file, task.files.start_file) for text in set_aside(place)]
         if not task.spec_file.exists():
             _write_spec(task)
             done.append(f"{task.spec_file.name} was written again")

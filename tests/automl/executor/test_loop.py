@@ -24,6 +24,7 @@ from tests.automl.executor.loop_study import Study
 from tests.automl.executor.toy_study import toy_plan
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from automl.storage.event_log import Entry
@@ -129,6 +130,40 @@ def test_a_lost_trial_is_tried_again_in_a_fresh_directory_at_most_three_times(tm
     assert directories == ["0000", "0000.2", "0000.3"]
     assert study.searcher.reported[0].failure is FailureKind.INFRASTRUCTURE
     assert study.next().number == 1
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (
+            lambda folder: os.mkfifo(folder / "result.json"),
+            "a named pipe in the place of result.json is result.own.json",
+        ),
+        (
+            lambda folder: (folder / "result.json").mkdir(),
+            "a folder in the place of result.json is result.own.json now",
+        ),
+        (lambda folder: (folder / "result.json").symlink_to("/dev/zero"), "a link in the place of result.json is"),
+        (
+            lambda folder: folder.rename(folder.with_name("x")) and folder.touch(),
+            "a file in the place of 0000 is 0000.own",
+        ),
+        (lambda folder: os.mkfifo(folder.with_name("0001")), "a named pipe in the place of 0001 is 0001.own now"),
+    ],
+    ids=["pipe", "folder", "link", "file for the folder", "pipe for the next folder"],
+)
+def test_what_a_trainer_puts_in_the_place_of_files_of_the_study_does_not_end_that(
+    tmp_path: Path, make: Callable[[Path], object], said: str
+) -> None:
+    study = Study(tmp_path)
+    task = study.next()
+    make(task.directory)
+
+    study.end(task)
+    study.end(study.next())
+
+    assert [study.directory.result_file(number).is_file() for number in (0, 1)] == [True, True]
+    assert said in " ".join(text for trial in read_state(study.directory).trials for text in trial.notices)
 
 
 def test_a_failure_of_the_infrastructure_is_retried_and_one_of_the_trainer_is_not(tmp_path: Path) -> None:

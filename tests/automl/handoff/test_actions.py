@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
 from typing import TYPE_CHECKING
 
@@ -84,6 +85,22 @@ def test_an_action_that_removes_its_folder_is_read_and_its_files_are_put_back(
     assert (folder / "evaluate.log").read_text(encoding="utf-8") == "RuntimeError: CUDA out of memory\n"
     assert yaml.safe_load((folder / "spec.yaml").read_text(encoding="utf-8"))["evaluate"]
     assert "evaluate-1: it removed what automl had written in its folder: evaluate.log was put back" in caplog.text
+
+
+def test_a_pipe_in_the_place_of_the_result_of_an_action_is_set_aside(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class PipeLauncher(ScriptedLauncher):
+        def launch(self, request: LaunchRequest) -> ScriptedJob:
+            os.mkfifo(request.directory / "result.json")
+            return super().launch(request)
+
+    root = write_depth_study(tmp_path / "demo").root
+
+    run_action(root, "evaluate", PipeLauncher(lambda _: MEASURES))
+
+    assert (root / "actions/evaluate-1/result.json").is_file()
+    assert "evaluate-1: a named pipe in the place of result.json is result.own.json now" in caplog.text
 
 
 def test_every_run_of_an_action_has_its_own_directory(tmp_path: Path) -> None:

@@ -133,3 +133,26 @@ def test_nothing_is_said_of_a_trainer_that_leaves_its_folder_alone(tmp_path: Pat
     result, reported, _ = run_program(tmp_path)
 
     assert (dict(result.curve), notices(reported)) == (EPOCHS, [])
+
+
+def test_pipes_folders_and_links_in_the_place_of_its_files_are_set_aside(tmp_path: Path) -> None:
+    pipe = "os.remove(here + '/spec.yaml'); os.mkfifo(here + '/spec.yaml')"
+    link = "os.remove(here + '/attempt.json'); os.symlink('/dev/zero', here + '/attempt.json')"
+
+    result, reported, task = run_program(tmp_path, f"open(here + '/attempt.json', 'w'); {pipe}; {link}")
+
+    assert result.state is TrialState.COMPLETED
+    assert (
+        "it removed what automl had written in its folder: a named pipe in the place of spec.yaml is spec.own.yaml"
+        " now, a link in the place of attempt.json is attempt.own.json now, spec.yaml was written again"
+    ) in notices(reported)
+    assert "lr: 0.1" in task.spec_file.read_text(encoding="utf-8")
+    assert json.loads(task.files.start_file.read_text(encoding="utf-8"))["token"] == task.start.token
+
+
+def test_a_file_in_the_place_of_its_folder_is_set_aside(tmp_path: Path) -> None:
+    result, reported, task = run_program(tmp_path, epochs=f"{PRINT}\nif n == 2: shutil.rmtree(here); os.mkfifo(here)")
+
+    assert (result.state, dict(result.curve)) == (TrialState.COMPLETED, EPOCHS)
+    assert "a named pipe in the place of 0007 is 0007.own now, train.log was put back" in notices(reported)[0]
+    assert task.files.log_file.is_file()
