@@ -40,7 +40,7 @@ _HAS_CHECK = "has_check"
 _OF_STUDY = "of_study"
 _SHOWN_PROBLEMS = 3
 _MOST_BYTES = 256 * 1024 * 1024
-_COMPUTED = "restore it from a copy; or delete it, and a resume computes its content again"
+COMPUTED = "restore it from a copy; or delete it, and a resume computes its content again"
 
 
 def to_json(value: object, kind: Any = None) -> Any:  # noqa: ANN401 # a type expression, and JSON
@@ -101,28 +101,24 @@ def write_text(file: Path, text: str) -> None:
     replace_file(file, text.encode("utf-8"))
 
 
-def read_document(file: Path, kind: type[T], *, study: Path | None = None, token: str | None = None) -> T:
-    """Read a document.
-
-    Args:
-        file: Where it is.
-        kind: What it holds.
-        study: The study directory that a portable document lies in now, see `automl.storage.portable`.
-        token: Of the study that it has to belong to, empty for one that has none; None for any.
+def read_document(file: Path, kind: type[T], *, study: Path | None = None) -> T:
+    """Read a document; a portable one of a study directory (see `automl.storage.portable`) where that lies now.
 
     Raises:
         FileNotFoundError: there is none.
-        ConfigurationError: the file cannot be read, was changed, does not fit, or belongs to another study: a torn file
-            is never passed over.
+        ConfigurationError: the file cannot be read, was changed, or does not fit: a torn file is never passed over.
     """
+    return read_with_token(file, kind, study=study)[0]
+
+
+def read_with_token(file: Path, kind: type[T], *, study: Path | None = None) -> tuple[T, str]:
+    """Read a document, and the token of the study that it belongs to, empty for none; raises as `read_document`."""
     try:
-        document, is_checked, found = _opened(json.loads(_content(file)))
-        if token is not None and found != token:
-            raise study_error(file, _foreign(found), "a document of this study, as automl wrote it", _COMPUTED)
+        document, is_checked, token = _opened(json.loads(_content(file)))
         if not document and not is_checked:
             raise ValueError("it holds {}, which says nothing")  # noqa: TRY301 - one error for all that can be wrong
-        return from_json(document if study is None else located(document, study), kind)
-    except (FileNotFoundError, ConfigurationError):
+        return from_json(document if study is None else located(document, study), kind), token
+    except FileNotFoundError:
         raise
     except (OSError, ValueError, RecursionError) as error:
         raise torn_file(file, first_line(error), "a document") from error
@@ -137,10 +133,6 @@ def _content(file: Path) -> bytes:
 def token_in(file: Path) -> str:
     """Return the token of the study that a document which can be read belongs to; empty for none."""
     return _opened(json.loads(_content(file)))[2]
-
-
-def _foreign(token: str) -> str:
-    return "a document of another study" if token else "a document without the token of this study"
 
 
 def has_check(file: Path) -> bool:
@@ -180,7 +172,7 @@ def read_lines(file: Path, position: int = 0, *, token: str = "") -> Iterator[tu
             try:
                 document, is_checked, found = _opened(json.loads(line))
                 if found != token:
-                    raise ValueError(_foreign(found))  # noqa: TRY301 - one error for all that can be wrong
+                    raise ValueError("it is of another study")  # noqa: TRY301 - one error for all that can be wrong
                 if must_have_check and not is_checked:
                     raise ValueError("its check is gone")  # noqa: TRY301 - one error for all that can be wrong
             except (ValueError, RecursionError) as error:
@@ -220,7 +212,7 @@ def first_line(error: Exception) -> str:
     return "; ".join([*found[:_SHOWN_PROBLEMS], *more]) or getattr(error, "strerror", None) or str(error)
 
 
-def torn_file(file: Path, error: object, expected: str, fix: str = _COMPUTED) -> ConfigurationError:
+def torn_file(file: Path, error: object, expected: str, fix: str = COMPUTED) -> ConfigurationError:
     """Return the error about a file of a study that is there and cannot be read."""
     return study_error(file, f"a file that cannot be read ({error})", f"{expected}, as automl wrote it", fix)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from automl.storage.documents import read_document, token_in, torn_file, write_document
+from automl.storage.documents import COMPUTED, read_with_token, study_error, token_in, torn_file, write_document
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +52,12 @@ def read_own(paths: StudyPaths, file: Path, kind: type[T], *, is_portable: bool 
         FileNotFoundError: there is none.
         ConfigurationError: it cannot be read, was changed, or belongs to another study; or the plan cannot be read.
     """
-    return read_document(file, kind, study=paths.root if is_portable else None, token=token_of(paths))
+    value, found = read_with_token(file, kind, study=paths.root if is_portable else None)
+    if found != token_of(paths):
+        plan = paths.plan_file.name
+        other = "of another study than that of" if found else "without the token of"
+        raise study_error(file, f"a document {other} {plan}", "a document of this study, as automl wrote it", COMPUTED)
+    return value
 
 
 @lru_cache(maxsize=64)

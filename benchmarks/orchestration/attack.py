@@ -28,10 +28,17 @@ from automl.storage.owner import OwnerLock
 from automl.storage.paths import StudyPaths
 from automl.storage.plan_document import read_plan
 from automl.storage.study_directory import read_results
-from benchmarks.orchestration import attack_input, attack_lines, attack_package, attack_storage, attack_trainer
+from benchmarks.orchestration import (
+    attack_input,
+    attack_lines,
+    attack_other,
+    attack_package,
+    attack_storage,
+    attack_trainer,
+)
 from benchmarks.orchestration.damage import KINDS as DAMAGES
-from benchmarks.orchestration.damage import attack as damage_file
-from benchmarks.orchestration.damage import files_by_kind, make_study
+from benchmarks.orchestration.damage import attack as change_file
+from benchmarks.orchestration.damage import damage, files_by_kind, make_study
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +50,7 @@ def damaged(study: Path, source: random.Random, _: Path) -> str:
     """Damage one file: a refusal names it, or nothing changes."""
     files = files_by_kind(study)
     file = source.choice(files[source.choice(sorted(files))])
-    outcome = damage_file(study, file, source.choice(DAMAGES), source)
+    outcome = change_file(study, file, damage(file.read_bytes(), source.choice(DAMAGES), source))
     return "" if outcome in {"refused", "harmless"} else f"{file.relative_to(study)}: {outcome}"
 
 
@@ -125,6 +132,7 @@ KINDS: dict[str, Callable[[Path, random.Random, Path], str]] = {
     "links lead out of the study": linked,
     "a checkpoint is a hard link": hard_linked,
     "a study starts during clean": running,
+    **attack_other.KINDS,
     **attack_trainer.KINDS,
     **attack_package.KINDS,
     **attack_input.KINDS,

@@ -135,13 +135,13 @@ def _expected(study: Path, name: str) -> Any:  # noqa: ANN401 # what the reader 
     return READERS[name](study)
 
 
-def attack(study: Path, file: Path, kind: str, source: random.Random) -> str:
-    """Damage a file of a copy of a study; return ``refused``, ``harmless``, or what went wrong."""
+def attack(study: Path, file: Path, content: bytes) -> str:
+    """Change the content of a file in a copy of a study; return ``refused``, ``harmless``, or what went wrong."""
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary) / study.name
         shutil.copytree(study, root, symlinks=True)
         victim = root / file.relative_to(study)
-        victim.write_bytes(damage(victim.read_bytes(), kind, source))
+        victim.write_bytes(content)
         before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
         is_refused = False
         for name, reader in READERS.items():
@@ -188,7 +188,8 @@ def attack_all(study: Path, cases: int, seed: int) -> list[tuple[str, str, str]]
     for case in range(cases):
         name = sorted(files)[case % len(files)]
         kind = source.choice(KINDS)
-        rows.append((name, kind, attack(study, source.choice(files[name]), kind, source)))
+        file = source.choice(files[name])
+        rows.append((name, kind, attack(study, file, damage(file.read_bytes(), kind, source))))
     return rows
 
 

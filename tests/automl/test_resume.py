@@ -26,6 +26,7 @@ from automl.study.launch_plan import LauncherKind
 from automl.study.trial import TrialResult, TrialState
 from tests.automl.launch.fake_engine import install_engine, install_silent_engine
 from tests.automl.storage.recorded import write_result
+from tests.automl.storage.test_documents import CHAMPION
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -274,10 +275,10 @@ def make_older(file: Path) -> None:
 @pytest.mark.parametrize("name", ["plan.json", "trials/0000/result.json", "best.json"])
 def test_a_document_without_a_check_is_refused_in_a_study_whose_documents_have_one(study: Path, name: str) -> None:
     end_study(study, {"val/r2": 0.5})
-    write_own(StudyPaths(study), study / "best.json", {"trial": 0}, dict[str, int])
+    write_own(StudyPaths(study), study / "best.json", CHAMPION)
     make_older(study / name)
 
-    with pytest.raises(ConfigurationError, match=r"without the token of this study|the log of another study"):
+    with pytest.raises(ConfigurationError, match=r"without the token of plan|the log of another study"):
         resume_study(study)
 
 

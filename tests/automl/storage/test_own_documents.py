@@ -85,7 +85,7 @@ def test_the_plan_or_the_log_of_another_study_is_refused_by_whoever_reads_the_st
 def test_a_document_of_another_study_is_refused_before_anything_is_written(tmp_path: Path, name: str) -> None:
     own = replaced(study(tmp_path / "own"), study(tmp_path / "other"), name)
 
-    with pytest.raises(ConfigurationError, match="a document of another study") as error:
+    with pytest.raises(ConfigurationError, match="of another study") as error:
         require_sound(own)
 
     assert error.value.problems[0].where == str(own.root / name)
@@ -105,7 +105,7 @@ def test_the_best_checkpoint_of_another_study_is_not_taken(tmp_path: Path) -> No
     with pytest.raises(ConfigurationError, match="a document of another study"):
         read_best(own.root)
     (notice,) = read_settled(own.root)[2].notices
-    assert "best.json cannot be used: a document of another study; move it away" in notice
+    assert "best.json cannot be used: a document of another study than that of plan.json; move it away" in notice
 
 
 def test_runs_of_another_study_are_not_taken_for_those_of_a_study(
@@ -114,7 +114,7 @@ def test_runs_of_another_study_are_not_taken_for_those_of_a_study(
     own = replaced(study(tmp_path / "own"), study(tmp_path / "other"), "tracking/mlflow/sent-*.json")
 
     assert MlflowFolder(own).load_state(SERVER) == UploadState()
-    assert "is a document of another study: everything is sent again" in caplog.text
+    assert "is a document of another study than that of plan.json: everything is sent again" in caplog.text
 
 
 def test_a_study_of_an_earlier_version_has_no_token_and_takes_no_document_that_has_one(tmp_path: Path) -> None:
