@@ -25,6 +25,8 @@ BEGINS = frozenset(_LINES + " ")
 _BETWEEN = re.compile(f"[{_LINES}]")
 _BAR = re.compile(r":\s+\d{1,3}%.*")
 """Of a line that is a progress bar, too: ``mAP50-95: 100%|####| 4/4``."""
+_PROGRESS = re.compile(r"%\|[^|]*\|\s*\d+/\d+\s?\[")
+"""In a line that is nothing else: ``50%|##  | 1/2 [00:01<00:01, 2.0it/s]``, whose bars separate no cells."""
 _APART = re.compile(r"[^\s](?:[^\s]|\s(?=[^\s]))*")
 _TOKEN = re.compile(r"\S+")
 _MARKS = " :%*#↑↓✓\r\n"
@@ -201,7 +203,7 @@ class ConsoleTable:
         """Return the cells of a row, one for each column; None for a line that is no row."""
         count = len(self._columns)
         if self._delimiter:
-            if not any(each in line for each in self._delimiter):
+            if not any(each in line for each in self._delimiter) or _PROGRESS.search(line) is not None:
                 return None
             cells = _cells(line, self._delimiter)
             return [cell.text for cell in cells] if len(cells) == count else None

@@ -106,6 +106,7 @@ SUMMARY = "| Name | Type | Params |\n|---|---|---|\n| 0 | val_acc | Accuracy | 0
         ("".join(f"[10:00:01] {line}\n" for line in GROWING.splitlines()), "val_acc", THREE),
         (FASTAI, "valid_loss", {0: 0.6, 1: 0.5, 2: 0.4}),
         (GROWING, "val_acc", THREE),
+        (GROWING.replace("saved", "  50%|##  | 1/2 [00:01<00:01,  2.0it/s]\nsaved"), "val_acc", THREE),
         (GROWING.replace("val_acc", "Val Acc (%)").replace("0.7", "7"), "val_acc", {0: 71.0, 1: 72.0, 2: 73.0}),
         (CSV, "val_acc", THREE),
         (CSV.replace(",", "\t"), "val_acc", THREE),
