@@ -17,7 +17,6 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from automl.duration import format_duration
 from automl.errors import counted
@@ -86,7 +85,7 @@ def write_report(root: Path, *, output: Path | None = None) -> Path:
 
 def _shown(value: object) -> object:
     """Return what stands in the page for a value: texts of strangers turn and hide nothing."""
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def _script_text(document: object) -> str:
