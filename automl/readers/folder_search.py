@@ -22,19 +22,21 @@ _MOST_FILES = 200
 
 @dataclass(slots=True)
 class FolderSearch:
-    """Looks for new files that are no links once a second, and finds 200 at most.
+    """Looks for new files once a second, and finds 200 at most.
 
     Attributes:
         directory: The trial directory.
         is_named: Whether a file of this name is looked for.
         pattern: Of the files' paths, relative to the directory, where they are not looked for everywhere.
         is_impatient: Look at every call until the first file is found.
+        has_links: Links count too; who opens one that leads elsewhere says so.
     """
 
     directory: Path
     is_named: Callable[[str], bool]
     pattern: str | None = None
     is_impatient: bool = False
+    has_links: bool = False
     _found: set[Path] = field(default_factory=set, init=False)
     _next_s: float = field(default=0.0, init=False)
 
@@ -54,7 +56,7 @@ class FolderSearch:
         else:
             walked = walk(self.directory, deepest=_DEEPEST_FOLDER)
             found = (folder / name for folder, _, files in walked for name in files)
-        return (path for path in found if self.is_named(path.name) and not path.is_symlink())
+        return (path for path in found if self.is_named(path.name) and (self.has_links or not path.is_symlink()))
 
 
 @dataclass(slots=True)

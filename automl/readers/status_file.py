@@ -122,7 +122,7 @@ class StatusReader(SearchedFiles[tuple[GrowingFile, EpochBook]]):
 
     def __post_init__(self) -> None:
         pattern = STATUS_FILE if self.is_own else None
-        self._search = FolderSearch(self.directory, self._is_named, pattern=pattern, is_impatient=True)
+        self._search = FolderSearch(self.directory, self._is_named, pattern=pattern, is_impatient=True, has_links=True)
 
     @property
     def has_files(self) -> bool:
