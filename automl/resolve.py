@@ -17,7 +17,7 @@ from automl.request.trial_options import check_options
 from automl.samplers.registry import SAMPLER_OPTIONS, check_sampler
 from automl.schedulers.registry import SCHEDULER_OPTIONS, make_scheduler
 from automl.skill.catalog import SkillStatus, describe
-from automl.skill.layout import find_files
+from automl.skill.layout import find_files, found_at
 from automl.skill.objective import objective_for
 from automl.space.build import SpaceRequest, build_space, suggest_candidates
 from automl.space.search_space import SearchSpace
@@ -55,6 +55,7 @@ class ResolvedInputs:
         space: The search space; empty where there is no usable schema.
         facts: What the policy needs to know of them.
         notes: What was changed in the spec.
+        unread: Why there is no schema to build a space from; empty where nothing needs one.
     """
 
     skill: Skill
@@ -62,6 +63,7 @@ class ResolvedInputs:
     space: SearchSpace
     facts: SkillFacts
     notes: tuple[str, ...] = ()
+    unread: tuple[Problem, ...] = ()
 
 
 def resolve_inputs(request: StudyRequest, skill: Skill | None = None) -> ResolvedInputs:
@@ -71,7 +73,7 @@ def resolve_inputs(request: StudyRequest, skill: Skill | None = None) -> Resolve
         ConfigurationError: skill, spec or the requests for parameters cannot be used; with every problem.
     """
     skill = skill if skill is not None else find_skill(request.skill, request.program)
-    schema, status = _read_schema(skill)
+    schema, status, unread = _read_schema(skill)
     template = _given_spec(request)
     # Test data that only the evaluation has an input for are used at the end of the study.
     is_later = not has_place(skill, TRAIN, TEST) and has_place(skill, EVALUATE, TEST)
@@ -113,7 +115,8 @@ def resolve_inputs(request: StudyRequest, skill: Skill | None = None) -> Resolve
         candidates=candidates,
         **_schema_facts(skill, status, space, has_ranges=has_ranges),
     )
-    return ResolvedInputs(skill=skill, spec=spec, space=space, facts=facts, notes=notes)
+    unread = () if has_ranges else unread
+    return ResolvedInputs(skill=skill, spec=spec, space=space, facts=facts, notes=notes, unread=unread)
 
 
 def _schema_facts(skill: Skill, status: SchemaStatus, space: SearchSpace, *, has_ranges: bool) -> dict[str, Any]:
@@ -262,15 +265,23 @@ def _input_of(setting: str, request: StudyRequest) -> str:
     return f"{request.source}: {setting}"
 
 
-def _read_schema(skill: Skill) -> tuple[TrainSchema | None, SchemaStatus]:
+def _read_schema(skill: Skill) -> tuple[TrainSchema | None, SchemaStatus, tuple[Problem, ...]]:
     """Read a skill's train schema, if it can be read; if it cannot, the policy decides what follows."""
     file = skill.schemas.get(TRAIN)
     if file is None:
-        return None, SchemaStatus.MISSING
+        return None, SchemaStatus.MISSING, () if skill.is_open else (_missing("schema", skill),)
     try:
-        return read_train_schema(file), SchemaStatus.VALID
-    except ConfigurationError:
-        return None, SchemaStatus.UNREADABLE
+        return read_train_schema(file), SchemaStatus.VALID, ()
+    except ConfigurationError as error:
+        return None, SchemaStatus.UNREADABLE, tuple(error.problems)
+
+
+def _missing(kind: str, skill: Skill) -> Problem:
+    schema, template = find_files(skill.root).expected(TRAIN)
+    fix = "add it (automl init --skill DIR writes a small example), or train once with --policy off"
+    file = schema if kind == "schema" else template
+    found, expected = found_at(file, skill.root), f"a train {kind}, which a search needs"
+    return Problem(where=str(file), found=found, expected=expected, fix=fix)
 
 
 def check_skill_and_spec(request: StudyRequest) -> tuple[list[Problem], list[Problem]]:
@@ -281,7 +292,7 @@ def check_skill_and_spec(request: StudyRequest) -> tuple[list[Problem], list[Pro
         return list(error.problems), []
     found = check_skill(skill)
     problems, warnings = [*found.problems, *_blocking(request, skill)], list(found.warnings)
-    schema, _ = _read_schema(skill)
+    schema, *_ = _read_schema(skill)
     try:
         template = build_spec(skill, TRAIN, schema=schema)
         spec = build_spec(skill, TRAIN, overrides=request.overrides, schema=schema, template=_given_spec(request))
@@ -296,15 +307,8 @@ def _blocking(request: StudyRequest, skill: Skill) -> list[Problem]:
     entry, has_ranges = describe(skill), any("=" in item for item in request.search)
     if skill.is_open or has_ranges or request.policy == "off" or entry.status is not SkillStatus.BLOCKED:
         return []
-    schema, template = find_files(skill.root).expected(TRAIN)
-    fix = "add it (automl init --skill DIR writes a small example), or train once with --policy off"
-    missing = {"schema": schema} if TRAIN not in skill.schemas else {}
-    missing |= {"template": template} if TRAIN not in skill.templates else {}
-    return [
-        Problem(where=str(file), found="no such file", expected=f"a train {name}, which a search needs", fix=fix)
-        for name, file in missing.items()
-        if TRAIN in skill.actions
-    ]
+    files = {"schema": skill.schemas, "template": skill.templates}
+    return [_missing(kind, skill) for kind, known in files.items() if TRAIN in skill.actions and TRAIN not in known]
 
 
 def _given_spec(request: StudyRequest) -> Path | None:

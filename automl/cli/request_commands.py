@@ -187,7 +187,7 @@ def _space(*, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - click ha
     skill, space = inputs.skill, inputs.space
     document = space_document(space, skill)
     if as_json:
-        print_json(document)
+        print_json(document | {"problems": [*map(dataclasses.asdict, inputs.unread)]})
         return
     from automl.cli import render
 
@@ -195,6 +195,9 @@ def _space(*, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - click ha
     console.print(
         f"{skill.name} ({skill.network_arch}): {len(space.parameters)} searched, {len(space.left_out)} left out\n"
     )
+    if inputs.unread:
+        click.echo("\n".join(map(str, inputs.unread)))
+        return
     console.print(render.space_table(document))
     console.print(render.space_notes(document), end="")
     by_reason = defaultdict(list)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from automl.config_files import read_document
 from automl.errors import ConfigurationError
-from automl.skill.layout import is_skill
+from automl.skill.layout import NOTHING, find_files, found_at, is_skill
 from automl.skill.load import load_skill
 
 if TYPE_CHECKING:
@@ -104,10 +104,12 @@ def _status(skill: Skill) -> tuple[SkillStatus, str]:
         return SkillStatus.DISABLED, "automl_enabled is not true"
     if "train" not in skill.actions:
         return SkillStatus.BLOCKED, "no train action"
-    files = {"train schema": skill.schemas, "train template": skill.templates}
-    missing = [name for name, known in files.items() if "train" not in known]
+    names, places = ("train schema", "train template"), find_files(skill.root).expected("train")
+    files = zip(names, (skill.schemas, skill.templates), places, strict=True)
+    missing = {name: found_at(place, skill.root) for name, known, place in files if "train" not in known}
     if missing:
-        return SkillStatus.BLOCKED, f"no {' and no '.join(missing)}"
+        others = [f"({found})" for found in missing.values() if found != NOTHING]
+        return SkillStatus.BLOCKED, " ".join((f"no {' and no '.join(missing)}", *others))
     try:
         schema = read_document(skill.schemas["train"])
     except ConfigurationError as error:

@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError
-from automl.regular_file import followed
+from automl.regular_file import followed, kind_of
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+NOTHING = "no such file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,8 @@ def find_files(folder: Path) -> SkillFiles:
             if contained(root / layout.info, root) is not None:
                 return SkillFiles(root, layout)
         found = "a folder without skill_info.yaml" if root.is_dir() else "nothing"
+        named = {layout.info: found_at(root / layout.info, root) for layout in LAYOUTS}
+        found = next((f"{info}: {there}" for info, there in named.items() if there != NOTHING), found)
     except (OSError, ValueError, RuntimeError) as error:
         found = f"a path that cannot be read ({error})"
     expected = " or ".join(layout.info for layout in LAYOUTS)
@@ -105,8 +109,31 @@ def find_files(folder: Path) -> SkillFiles:
 
 
 def is_skill(folder: Path) -> bool:
-    """Return whether a folder looks like a skill."""
-    return any((folder / layout.info).is_file() for layout in LAYOUTS)
+    """Return whether a folder looks like a skill, also one whose description is no file."""
+    return any(found_at(folder / layout.info, folder) != NOTHING for layout in LAYOUTS)
+
+
+def found_at(file: Path, border: Path) -> str:
+    """Return what is in the place of a file of a skill.
+
+    Args:
+        file: Where it is expected.
+        border: A folder above it, which a link on the way to it may not leave.
+    """
+    try:
+        for place in (*reversed(file.parents), file):
+            if place.is_relative_to(border) and place != border and place.is_symlink():
+                target = followed(place)
+                link = "a link" if place == file else f"{place.relative_to(border)} is a link"
+                if not target.is_relative_to(followed(border)):
+                    return f"{link} to {target}, outside the skill"
+                if not target.exists():
+                    return f"{link} to {target}, which is not there"
+        return kind_of(file.stat().st_mode) or "a file"
+    except (FileNotFoundError, NotADirectoryError):
+        return NOTHING
+    except (OSError, ValueError, RuntimeError) as error:
+        return f"a path that cannot be read ({error})"
 
 
 def contained(file: Path, border: Path) -> Path | None:

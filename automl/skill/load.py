@@ -19,7 +19,7 @@ from automl.errors import ConfigurationError
 from automl.resources import builtin_skill, builtin_skills
 from automl.skill.actions import read_actions, read_image
 from automl.skill.fields import Fields, Findings, is_parameter_path, kind_of
-from automl.skill.layout import SkillFiles, find_files
+from automl.skill.layout import NOTHING, SkillFiles, find_files, found_at
 from automl.skill.model import Skill
 
 if TYPE_CHECKING:
@@ -87,6 +87,9 @@ def _read_skill(fields: Fields, files: SkillFiles) -> Skill:
 
 
 def _architecture(network_arch: str, files: SkillFiles, findings: Findings) -> Architecture:
+    place = files.layout.architecture
+    if files.architecture is None and (found := found_at(files.root / place, files.root)) != NOTHING:
+        findings.leave_out(place, found, "a file inside the skill", "put the file there, or remove what is there")
     try:
         return load_architecture(network_arch, files.architecture)
     except ConfigurationError as error:

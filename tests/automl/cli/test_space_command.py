@@ -19,9 +19,35 @@ def test_every_parameter_is_in_or_out_with_a_reason(capsys: pytest.CaptureFixtur
 
     document = json.loads(capsys.readouterr().out)
     assert status == 0
-    assert document.keys() == {"skill", "network_arch", "parameters", "left_out", "relations", "proposed"}
+    assert document.keys() == {"skill", "network_arch", "parameters", "left_out", "relations", "proposed", "problems"}
     assert all(parameter["reason"] for parameter in document["parameters"])
     assert all(item["reason"] for item in document["left_out"])
+
+
+@pytest.mark.parametrize(
+    ("schema", "found"),
+    [
+        ('{"type": "obj', "Unterminated string starting at in line 1, column 10"),
+        (json.dumps({"properties": {f"a{n}": {"type": "integer"} for n in range(20_000)}}), "values"),
+        (None, "no such file"),
+    ],
+)
+def test_a_schema_that_cannot_be_read_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], schema: str | None, found: str
+) -> None:
+    folder = write_skill(tmp_path, schema={}, template={"lr": 0.1})
+    file = folder / "schemas/train.schema.json"
+    file.unlink()
+    if schema is not None:
+        file.write_text(schema, encoding="utf-8")
+
+    assert run_command_line(["space", "--skill", str(folder)]) == 0
+    text = capsys.readouterr().out
+    assert run_command_line(["space", "--skill", str(folder), "--json"]) == 0
+    (problem,) = json.loads(capsys.readouterr().out)["problems"]
+
+    assert found in problem["found"]
+    assert f"{file}\n  found     {problem['found']}" in text
 
 
 @pytest.mark.parametrize("reference", ["depth_net_mono", "toy"])

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from automl.config_files import MAX_BYTES
 from automl.errors import ConfigurationError
 from automl.skill.catalog import SkillStatus, list_skills
+from automl.skill.load import load_skill
 from tests.automl import hostile_texts
 from tests.automl.skill.packages import BAD, BANK, SKILLS, needs_bank, write_skill
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def test_every_skill_below_a_folder_is_listed_with_its_status_and_reason() -> None:
@@ -26,6 +32,38 @@ def test_every_skill_below_a_folder_is_listed_with_its_status_and_reason() -> No
     assert entries["not_yaml"].status is SkillStatus.UNREADABLE
     assert "and 6 more" in entries["many_problems"].reason
     assert "no_info" not in entries
+
+
+@pytest.mark.parametrize(
+    ("place", "found"),
+    [
+        (os.mkfifo, "a named pipe"),
+        (Path.mkdir, "a folder"),
+        (lambda file: file.symlink_to("/dev/null"), "a link to /dev/null, outside the skill"),
+        (lambda file: file.symlink_to("absent"), "absent, which is not there"),
+    ],
+)
+def test_a_skill_whose_description_is_no_file_is_listed_with_what_is_there(
+    tmp_path: Path, place: Callable[[Path], object], found: str
+) -> None:
+    (tmp_path / "demo").mkdir()
+    place(tmp_path / "demo/skill_info.yaml")
+
+    (entry,) = list_skills(tmp_path)
+
+    assert (entry.name, entry.status) == ("demo", SkillStatus.UNREADABLE)
+    assert found in entry.reason
+
+
+def test_a_schema_folder_that_is_a_link_out_and_an_architecture_that_is_a_pipe_are_named(tmp_path: Path) -> None:
+    folder = write_skill(tmp_path / "demo")
+    (folder / "schemas").symlink_to("/")
+    os.mkfifo(folder / "references/automl.yaml")
+
+    (entry,) = list_skills(tmp_path)
+
+    assert entry.reason == "no train schema and no train template (schemas is a link to /, outside the skill)"
+    assert [warning.found for warning in load_skill(folder).warnings] == ["a named pipe"]
 
 
 def test_one_skill_is_a_bank_of_one() -> None:
