@@ -7,8 +7,10 @@ process.
 from __future__ import annotations
 
 import dataclasses
+from bisect import bisect_right
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import accumulate
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -151,3 +153,25 @@ class InterruptedStudyError(AutomlError):
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun: ``1 problem``, ``3 problems``."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def options_text(options: Iterable[object], *, width: int = 200, noun: str = "option") -> str:
+    """Return options as a list; of a long one the first and how many there are: ``a, b, ... 1,500 options``.
+
+    Args:
+        options: What can be chosen.
+        width: Characters that the list may have, without the count; each option has at most a third of them.
+        noun: What they are.
+    """
+    texts = [str(option) for option in options]
+    if sum(map(len, texts)) + 2 * len(texts) - 2 <= width:
+        return ", ".join(texts)
+    shown = [cut(text, width // 3) for text in texts]
+    ends = [*accumulate(len(text) + 2 for text in shown)]
+    fitting = shown[: max(1, bisect_right(ends, width))]
+    return ", ".join(fitting) + f", ... {len(texts):,} {noun}{'s' if len(texts) > 1 else ''}" * (len(texts) > 1)
+
+
+def cut(text: str, width: int = 60) -> str:
+    """Return a text, or the name in a table, of at most so many characters, with an ellipsis where it was longer."""
+    return text if len(text) <= width else f"{text[: width - 3]}..."

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from automl.config_files import read_document
-from automl.errors import Problem
+from automl.errors import Problem, options_text
 from automl.resources import packaged
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _of_schema(error: Any, source: str, where: str) -> Iterator[Problem]:  # noq
             yield Problem(
                 where=f"{where}: {f'{place}.{key}' if place else key}",
                 found="an unknown key",
-                expected=f"one of: {', '.join(known)}",
+                expected=f"one of: {options_text(known, width=1000, noun='key')}",
                 fix=f"did you mean {close[0]}?" if close and fix == "remove it" else fix,
             )
         return
@@ -125,7 +125,7 @@ def _expected_by(rules: Any, error: Any = None) -> str:  # noqa: ANN401 # a JSON
     if error is not None and error.validator == "required":
         return f"the key {', '.join(key for key in error.validator_value if key not in error.instance)}"
     if "enum" in rules:
-        return f"one of {', '.join(str(value) for value in rules['enum'] if not isinstance(value, bool))}"
+        return f"one of {options_text(value for value in rules['enum'] if not isinstance(value, bool))}"
     if branches := rules.get("oneOf", rules.get("anyOf")):
         described = rules.get("description", "")
         listed = ", or ".join(filter(None, map(_expected_by, branches)))

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from automl.duration import format_duration
-from automl.errors import counted
+from automl.errors import counted, cut, options_text
 from automl.shown_command import shown
 from automl.study.earlier import agreement_rows
 from automl.study.trial import TrialState
@@ -44,6 +44,7 @@ _CHECK_COLUMNS = 30
 _BESIDE_COLUMNS = 140  # of a console in which a fix has room beside what was found
 # Wide enough for a trial line with three parameters; a pipe has no width of its own.
 _PIPE_WIDTH = 160
+_OPTION_COLUMNS = 24
 
 
 class VisibleConsole(Console):
@@ -184,13 +185,13 @@ def trials_table(entries: Sequence[tuple[str, StudyResult, TrialResult]], *, max
         if trial.replicate_of is not None:
             state += f", as {trial.replicate_of}"
         table.add_row(
-            *([study] if has_studies else []),
+            *([cut(study)] if has_studies else []),
             f"{'* ' if trial in front else ''}{trial.number}",
             Text(state, style=STYLES.get(trial.state, "")),
             *(format_measure(trial.values[metric]) if metric in trial.values else "-" for metric in metrics),
             _epoch_of(trial, max_epochs),
             format_duration(trial.elapsed_s),
-            *(format_value(trial.assignment.get(path, "-")) for path in paths),
+            *(cut(format_value(trial.assignment.get(path, "-")), _OPTION_COLUMNS) for path in paths),
         )
     return table
 
@@ -257,12 +258,15 @@ def findings_table(findings: Iterable[Finding], width: int) -> Table:
 def space_table(document: Mapping[str, Any]) -> Table:
     """Return the searched parameters with range, scale, default and reason."""
     table = Table(box=None, pad_edge=False, header_style="bold")
+    # A name is whole whatever stands beside it.
+    longest = max((len(parameter["path"]) for parameter in document["parameters"]), default=0)
     for name in ("parameter", "range", "scale", "default", "why"):
-        table.add_column(name, overflow="fold", no_wrap=name != "why")
+        least = longest if name == "parameter" else None
+        table.add_column(name, overflow="fold", no_wrap=name != "why", min_width=least)
     for parameter in document["parameters"]:
         condition = f"; only while {parameter['condition']}" if parameter["condition"] else ""
         cost = f"; {parameter['cost']}" if parameter["cost"] else ""
-        default, why = format_value(parameter["default"]), parameter["reason"] + condition + cost
+        default, why = cut(format_value(parameter["default"]), _OPTION_COLUMNS), parameter["reason"] + condition + cost
         table.add_row(parameter["path"], _values_of(parameter), _scale_of(parameter), default, why)
     return table
 
@@ -278,7 +282,7 @@ def space_notes(document: Mapping[str, Any]) -> str:
 
 def _values_of(parameter: Mapping[str, Any]) -> str:
     if parameter["choices"]:
-        return "{" + ", ".join(map(str, parameter["choices"])) + "}"
+        return f"{{{options_text(parameter['choices'], width=2 * _OPTION_COLUMNS)}}}"
     beside = "".join(f"{'none' if value is None else value} | " for value in parameter["beside"])
     unit = f" {parameter['unit']}" if parameter["unit"] else ""
     if parameter["low"] == parameter["high"]:

@@ -14,7 +14,7 @@ import click
 
 from automl.cli.options import json_option, print_json
 from automl.cli.paths import results_root, wrong_argument
-from automl.errors import AutomlError, Problem
+from automl.errors import AutomlError, Problem, cut
 from automl.machine import shown_bytes
 from automl.shown_command import shown_command
 from automl.visible_text import one_line
@@ -54,7 +54,7 @@ def _list(root: Path | None, *, studies: bool, plugins: bool, as_json: bool) -> 
         rows = [{**{name: getattr(entry, name) for name in fields}, "path": str(entry.path)} for entry in entries]
         print_json({"skills": rows})
         return
-    names = [one_line(entry.name) for entry in entries]
+    names = [cut(one_line(entry.name)) for entry in entries]
     width = max(map(len, names), default=0)
     for name, entry in zip(names, entries, strict=True):
         click.echo(f"{entry.status.value:<10}  {name:<{width}}  {one_line(entry.reason or str(entry.path))}".rstrip())
@@ -74,13 +74,12 @@ def _list_studies(given: Path | None, *, as_json: bool) -> None:
     if as_json:
         print_json({"studies": [{**dataclasses.asdict(row), "path": str(row.path)} for row in found]})
         return
-    names, skills, data = (
-        max((len(getattr(row, field)) for row in found), default=0) for field in ("name", "skill", "data")
-    )
-    for row in found:
+    texts = [[cut(one_line(text)) for text in (row.name, row.skill, row.data)] for row in found]
+    names, skills, data = (max(map(len, column)) for column in zip(*texts, strict=True)) if texts else (0, 0, 0)
+    for row, (name, skill, split) in zip(found, texts, strict=True):
         states = ", ".join(f"{count} {state}" for state, count in row.states.items())
         best = "" if row.best is None else f"best {row.metric} {format_measure(row.best)}"
-        what = f"{one_line(row.name):<{names}}  {_local_time(row.started)}  {row.skill:<{skills}}  {row.data:<{data}}"
+        what = f"{name:<{names}}  {_local_time(row.started)}  {skill:<{skills}}  {split:<{data}}"
         counts = f"{row.trials:>4} of {row.planned:<4}  {best:<24}  {states}"
         gone = f"a part of it is missing: {'; '.join(row.missing)}" if row.missing else ""
         line = f"{row.state:<11}  {what}  {counts}".rstrip()

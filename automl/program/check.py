@@ -7,7 +7,7 @@ from pathlib import Path
 from shutil import which
 from typing import TYPE_CHECKING, Protocol
 
-from automl.errors import Problem
+from automl.errors import Problem, options_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -109,5 +109,5 @@ def _not_among(where: str, values: Iterable[JsonValue], allowed: tuple[JsonValue
     """Yield values that are none of those that an argument takes, where it says which."""
     strange = [str(value) for value in values if allowed and str(value) not in map(str, allowed)]
     if strange:
-        found, expected = ", ".join(strange), f"one of {', '.join(map(str, allowed))}"
+        found, expected = options_text(strange), f"one of {options_text(allowed)}"
         yield Problem(where=where, found=found, expected=expected, fix="choose among these")

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from automl.architectures.model import matches, named
+from automl.errors import options_text
 from automl.skill.fields import is_number
 from automl.space.conditions import Condition
 from automl.spec.train_schema import LeafKind
@@ -43,7 +44,7 @@ def activity(path: str, facts: Facts, searched: Collection[str]) -> tuple[Condit
             conditions.append(Condition(path=parent, any_of=admitted))
         elif not facts.spec.has(parent) or facts.spec.get(parent) not in admitted:
             here = facts.spec.get(parent) if facts.spec.has(parent) else None
-            only = f", it acts under {', '.join(map(str, admitted))}" if admitted and admitted != (True,) else ""
+            only = f", it acts under {options_text(admitted)}" if admitted and admitted != (True,) else ""
             return None, f"inactive: {parent} is {here}{only}"
     inactive = _impossible(path, facts, searched) or _unreached(path, facts, searched)
     if inactive or not conditions:

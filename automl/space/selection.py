@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from automl.architectures.model import matches
-from automl.errors import Problem
+from automl.errors import Problem, options_text
 from automl.skill.fields import is_number
 from automl.space.range_text import RangeTextError, read_values
 from automl.space.ranges import schema_interval
@@ -141,7 +141,7 @@ def _is_outside(leaf: SchemaLeaf, end: float) -> bool:
 
 def _expected(leaf: SchemaLeaf) -> str:
     if leaf.choices:
-        return f"one of {', '.join(map(str, leaf.choices))}"
+        return f"one of {options_text(leaf.choices)}"
     if leaf.kind not in _NUMBERS:
         return f"options of type {leaf.kind.value}"
     interval = schema_interval(leaf)

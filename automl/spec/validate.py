@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from automl.errors import ConfigurationError
+from automl.errors import ConfigurationError, options_text
 from automl.skill.fields import Findings, is_number, kind_of
 from automl.spec.model import Spec, iterate_leaves
 from automl.spec.overrides import check_paths
@@ -75,7 +75,7 @@ def expected_value(leaf: SchemaLeaf, value: JsonValue) -> str | None:
     if not has_fitting_type(leaf, value):
         return expected_kind(leaf)
     if leaf.choices and leaf.kind is not LeafKind.LIST and value not in leaf.choices:
-        return f"one of {', '.join(map(str, leaf.choices))}"
+        return f"one of {options_text(leaf.choices)}"
     if isinstance(value, float) and not math.isfinite(value):
         return "a finite number"
     low = -math.inf if leaf.minimum is None else leaf.minimum

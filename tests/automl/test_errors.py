@@ -42,3 +42,16 @@ def test_one_problem_is_counted_in_the_singular() -> None:
     assert str(errors.ConfigurationError.from_problems([problem], subject="the spec")).startswith(
         "1 problem in the spec"
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (["adam", "sgd", None], "adam, sgd, None"),
+        ([f"o{n:03d}" for n in range(15_000)], "o000, o001, o002, ... 15,000 options"),
+        (["x" * 1000] * 1500, "xxxx..., xxxx..., ... 1,500 options"),
+        (["x" * 1000], "xxxx..."),
+    ],
+)
+def test_of_many_options_the_first_and_their_number_are_shown(options: list[object], text: str) -> None:
+    assert errors.options_text(options, width=21) == text

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from automl.cli.app import run_command_line
 from tests.automl.cli.study_folder import write_study
+from tests.automl.skill.packages import write_skill
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,3 +46,16 @@ def test_the_studies_of_a_results_folder_are_listed(tmp_path: Path, capsys: pyte
     assert (row["name"], row["best"], row["path"]) == ("example", 0.7, str(tmp_path / "example"))
     assert (row["skill"], row["started"][-6:]) == ("toy", "+00:00")
     assert run_command_line(["list", "--studies", str(tmp_path / "absent")]) == 2
+
+
+def test_a_long_name_is_cut_in_the_list_and_whole_in_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_skill(tmp_path / "long", info={"name": "n" * 5000})
+    write_skill(tmp_path / "short", info={"name": "short"})
+
+    assert run_command_line(["list", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert run_command_line(["list", str(tmp_path), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["skills"]
+
+    assert [line.split()[1] for line in lines] == ["n" * 57 + "...", "short"]
+    assert [row["name"] for row in rows] == ["n" * 5000, "short"]

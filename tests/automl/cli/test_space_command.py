@@ -76,3 +76,18 @@ def test_relations_costs_and_what_an_expert_would_add_are_shown(
     assert "estimated for" in both
     assert "--search recommended" not in both
     assert "(--search recommended):\n  --search data.lr\n" in one
+
+
+@pytest.mark.parametrize("count", [19, 15_000])
+def test_a_long_list_of_options_is_cut_and_not_the_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], count: int
+) -> None:
+    options = [f"scheduler_number_{n}" for n in range(count)]
+    properties = block(lr_scheduler=leaf("string", options[0], enum=options))
+    schema, template = {"properties": {"train": properties}}, {"train": {"lr_scheduler": options[0]}}
+    folder = write_skill(tmp_path, schema=schema, template=template)
+
+    assert run_command_line(["space", "--skill", str(folder)]) == 0
+
+    row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("train.lr_scheduler "))
+    assert f" {{scheduler_num..., scheduler_num..., ... {count:,} options}} " in row
