@@ -326,8 +326,11 @@ class _Reader:
         if isinstance(value, list) and isinstance(node.get("default"), list):
             return None
         number = _number(value)
-        if value is not None and (number is None or math.isnan(number)):
-            self._warn(path, f"{key}: {kind_of(value)}", "a number", "the bound counts as missing; correct it")
+        # An infinite bound on its own side is none; on the other one no number is left, such as above 10**400.
+        wrong = math.inf if "min" in key.lower() else -math.inf
+        if value is not None and (number is None or math.isnan(number) or number == wrong):
+            expected = "a number that floats can hold" if number == wrong else "a number"
+            self._warn(path, f"{key}: {kind_of(value)}", expected, "the bound counts as missing; correct it")
         return number if number is not None and math.isfinite(number) else None
 
     def _parents(self, node: Node, path: str) -> tuple[str, ...]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from automl.config_files import parse_json
 from automl.errors import ConfigurationError
 from automl.spec.train_schema import parse_train_schema, read_train_schema
 from tests.automl.skill.packages import BAD, BANK, EVERY_FEATURE, block, leaf, needs_bank
@@ -45,6 +47,23 @@ def test_the_curated_list_keeps_its_order_and_drops_what_is_not_there() -> None:
 
     assert schema.curated == ("b", "a")
     assert len(schema.warnings) == 2
+
+
+@pytest.mark.parametrize(
+    ("bound", "warned"),
+    [
+        ({"minimum": 10**400, "maximum": 10**500}, "minimum: a number, inf"),
+        ({"exclusiveMaximum": -(10**400)}, "exclusiveMaximum: a number, -inf"),
+        ({"minimum": float("nan")}, "minimum: a number, nan"),
+        ({"minimum": float("-inf"), "maximum": float("inf")}, None),
+    ],
+)
+def test_a_bound_that_leaves_no_float_is_a_warning(bound: dict[str, JsonValue], warned: str | None) -> None:
+    document = parse_json(json.dumps({"properties": {"lr": leaf("float", 0.1, **bound)}}), where="s")
+
+    schema = parse_train_schema(document, source="s")  # type: ignore[arg-type] # it is an object
+
+    assert [warning.found for warning in schema.warnings] == ([warned] if warned else [])
 
 
 def test_a_dependency_on_nothing_is_a_warning_and_one_on_a_sibling_is_not() -> None:
