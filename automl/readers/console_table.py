@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from automl.readers.blocks import without_stamp
 from automl.readers.mentions import metrics_in
@@ -27,8 +27,7 @@ _BAR = re.compile(r":\s+\d{1,3}%.*")
 """Of a line that is a progress bar, too: ``mAP50-95: 100%|####| 4/4``."""
 _PROGRESS = re.compile(r"%\|[^|]*\|\s*\d+/\d+\s?\[")
 """In a line that is nothing else: ``50%|##  | 1/2 [00:01<00:01, 2.0it/s]``, whose bars separate no cells."""
-_APART = re.compile(r"[^\s](?:[^\s]|\s(?=[^\s]))*")
-_TOKEN = re.compile(r"\S+")
+_APART = re.compile(r"\S(?:\S|\s(?=\S))*")
 _MARKS = " :%*#↑↓✓\r\n"
 _PERCENT = re.compile(r"\s?[(\[]%[)\]]$")
 _NUMBER = re.compile(r"[-+]?(?:\d|\.\d|nan\b|inf\b)", re.IGNORECASE)
@@ -41,12 +40,6 @@ _COLUMN = re.compile(r"\bepochs?\b(?![\W_]{0,4}\d)")
 _FEW = 2
 _LONGEST = 1000
 _MOST_ROWS = 10_000
-
-
-class _Cell(NamedTuple):
-    text: str
-    start: int
-    end: int
 
 
 @dataclass(slots=True)
@@ -68,11 +61,11 @@ class ConsoleTable:
     is_begun: bool = False
     # The word as a name that a number follows.
     _is_plain: re.Pattern[str] = field(init=False)
-    _columns: list[_Cell] = field(default_factory=list)
+    _columns: list[str] = field(default_factory=list)
     _read: frozenset[int] = frozenset()
     _delimiter: str = ""
     # The cells of the last row without a number, whether a table of the objective was seen, and whether it was read.
-    _above: list[_Cell] = field(default_factory=list)
+    _above: list[str] = field(default_factory=list)
     _is_seen: bool = False
     _is_read: bool = False
     # Columns of the row before without a number: marks of some rows, which others lack.
@@ -126,51 +119,50 @@ class ConsoleTable:
         cells, delimiter = self._split(_BAR.sub("", line[:_LONGEST]))
         if len(cells) < _FEW or not any(map(str.isalpha, line)):
             return None
-        if not any(_NUMBER.match(cell.text) for cell in cells):
+        if not any(_NUMBER.match(cell) for cell in cells):
             self._begin(cells, delimiter, is_stamped=is_stamped)
             return None
-        is_named = _begins_lined(line) and all(_NUMBER.match(cell.text) for cell in cells[1:])
-        if not is_named or not self._is_read_of(cells[0].text):
+        is_named = _begins_lined(line) and all(_NUMBER.match(cell) for cell in cells[1:])
+        if not is_named or not self._is_read_of(cells[0]):
             return None
         self._is_seen = self._is_read = True
         if len(cells) == _FEW:
-            return f"{cells[0].text}: {cells[1].text}"
-        heads = [cell.text for cell in self._above] if len(self._above) == len(cells) else [""] * len(cells)
+            return f"{cells[0]}: {cells[1]}"
+        heads = self._above if len(self._above) == len(cells) else [""] * len(cells)
         pairs = zip(heads[1:], cells[1:], strict=True)
-        return " | ".join(f"{head} - {cells[0].text}: {cell.text}" for head, cell in pairs)
+        return " | ".join(f"{head} - {cells[0]}: {cell}" for head, cell in pairs)
 
-    def _begin(self, cells: list[_Cell], delimiter: str, *, is_stamped: bool) -> None:
+    def _begin(self, cells: list[str], delimiter: str, *, is_stamped: bool) -> None:
         self._above = cells
-        read = frozenset(number for number, cell in enumerate(cells) if self._is_read_of(cell.text))
-        if read or any(key_of(cell.text) in _EPOCHS for cell in cells):
-            is_anew = [cell.text for cell in cells] == [cell.text for cell in self._columns]
+        read = frozenset(number for number, cell in enumerate(cells) if self._is_read_of(cell))
+        if read or any(key_of(cell) in _EPOCHS for cell in cells):
+            is_anew = cells == self._columns
             self._before, self._rows = self._rows if is_anew else [], []
             self._is_anew = len(self._before) >= _FEW
             self._columns, self._read, self._delimiter, self._has_all = cells, read, delimiter, False
             self.is_begun, self._is_stamped = True, is_stamped
-            self._is_seen |= any(metrics_in(f"{cell.text}: 1", self.names) for cell in cells)
+            self._is_seen |= any(metrics_in(f"{cell}: 1", self.names) for cell in cells)
         elif delimiter == self._delimiter and len(cells) == len(self._columns):
             self.is_begun = False  # another table begins
 
     def _is_read_of(self, name: str) -> bool:
         return bool(metrics_in(f"{name}: 1", (*self.names, *self.watched)))
 
-    def _split(self, line: str) -> tuple[list[_Cell], str]:
+    def _split(self, line: str) -> tuple[list[str], str]:
         """Return the cells of a line with names, and what separates them."""
         if _BETWEEN.search(line) is not None:
             return _cells(line, _LINES), _LINES
         for delimiter in "\t,;":
             if delimiter in line and len(cells := _cells(line, delimiter)) > 1:
                 return cells, delimiter
-        apart = [_Cell(_plain(match[0]), match.start(), match.end()) for match in _APART.finditer(line)]
-        tokens = [_Cell(_plain(match[0]), match.start(), match.end()) for match in _TOKEN.finditer(line)]
-        is_close = len(apart) < _FEW or not any(self._is_read_of(cell.text) for cell in apart)
-        if (is_close and {key_of(cell.text) for cell in tokens} & _COMMON) or any(map(_is_of_several, apart)):
+        apart, tokens = list(map(_plain, _APART.findall(line))), list(map(_plain, line.split()))
+        is_close = len(apart) < _FEW or not any(self._is_read_of(cell) for cell in apart)
+        if (is_close and {key_of(cell) for cell in tokens} & _COMMON) or any(map(_is_of_several, apart)):
             return tokens, ""
         return apart, ""
 
     def _row(self, line: str) -> str | None:
-        if not self._delimiter and key_of(self._columns[0].text) in _EPOCHS:
+        if not self._delimiter and key_of(self._columns[0]) in _EPOCHS:
             first = line.split(None, 1)[:1]
             if not first or _EPOCH_CELL.fullmatch(first[0]) is None:
                 return None  # most lines that stand between the rows of a table
@@ -178,7 +170,7 @@ class ConsoleTable:
         cells = self._aligned(head)
         if cells is None:
             return None
-        named = [(key_of(column.text), column.text, text) for column, text in zip(self._columns, cells, strict=True)]
+        named = [(key_of(column), column, text) for column, text in zip(self._columns, cells, strict=True)]
         pairs = [each for each in named if each[2]]
         numbers = [text for _, _, text in pairs if _NUMBER.match(text)]
         epochs = [text for key, _, text in pairs if key in _EPOCHS]
@@ -206,20 +198,17 @@ class ConsoleTable:
             if not any(each in line for each in self._delimiter) or _PROGRESS.search(line) is not None:
                 return None
             cells = _cells(line, self._delimiter)
-            return [cell.text for cell in cells] if len(cells) == count else None
+            return cells if len(cells) == count else None
         words = line.split()
         if not _FEW <= len(words) <= _FEW * count or not any(map(_NUMBER.match, words[:_FEW])):
             return None
-        tokens = [_Cell(match[0], match.start(), match.end()) for match in _TOKEN.finditer(line)]
-        marks = [token.text for token in tokens[count:]]
-        if len(tokens) >= count and not any(map(_NUMBER.match, marks)):
-            texts = [token.text for token in tokens[:count]]
-            self._marks = [number for number, text in enumerate(texts) if not _NUMBER.match(text)]
-            return texts
-        if len(tokens) == count - 1 == count - len(self._marks) and all(_NUMBER.match(token.text) for token in tokens):
-            texts = [token.text for token in tokens]
-            return [*texts[: self._marks[0]], "", *texts[self._marks[0] :]]
-        self._odd_row = self._odd_row or (len(tokens), count)
+        if len(words) >= count and not any(map(_NUMBER.match, words[count:])):
+            cells = words[:count]
+            self._marks = [number for number, text in enumerate(cells) if not _NUMBER.match(text)]
+            return cells
+        if len(words) == count - 1 == count - len(self._marks) and all(map(_NUMBER.match, words)):
+            return [*words[: self._marks[0]], "", *words[self._marks[0] :]]
+        self._odd_row = self._odd_row or (len(words), count)
         return None
 
 
@@ -229,9 +218,9 @@ def _plain(text: str) -> str:
     return text.rstrip(")") if "(" not in text else text
 
 
-def _is_of_several(cell: _Cell) -> bool:
+def _is_of_several(cell: str) -> bool:
     """Whether a name of a table without lines is several, with one blank between them."""
-    words = cell.text.split()
+    words = cell.split()
     return len(words) > 1 and any(key_of(word) in _EPOCHS or "_" in word or "/" in word for word in words)
 
 
@@ -241,12 +230,8 @@ def _begins_lined(line: str) -> bool:
     return begin[:1] in _LINES and begin.lstrip(_LINES + " ")[:1].isalpha()
 
 
-def _cells(line: str, delimiter: str) -> list[_Cell]:
+def _cells(line: str, delimiter: str) -> list[str]:
     """Return the cells between marks; those outside a line that begins and ends with one are none."""
-    found, start = [], 0
-    for end in [*(match.start() for match in re.finditer(f"[{delimiter}]", line)), len(line)]:
-        found.append(_Cell(_plain(line[start:end]), start, end))
-        start = end + 1
-    if found and not found[0].text:
-        found = found[1:]
-    return found[:-1] if found and not found[-1].text else found
+    found = list(map(_plain, re.split(f"[{delimiter}]", line)))
+    found = found if found[0] else found[1:]
+    return found[:-1] if found and not found[-1] else found

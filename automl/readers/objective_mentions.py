@@ -35,6 +35,7 @@ class ObjectiveMentions:
         is_named: The log has the objective by its name.
         heading: Of what the lines are, as a line above them says.
         part: Else, of what it is, and its name without that.
+        names: Under which the objective may stand.
     """
 
     watched: tuple[str, ...]
@@ -43,13 +44,14 @@ class ObjectiveMentions:
     is_named: bool = False
     heading: Split = Split.UNNAMED
     part: tuple[Split, str] | None = field(init=False)
+    names: tuple[str, ...] = field(init=False)
     _is_split: bool = field(init=False)
     # Where the name has no split: values of it with one, and the word before a value that counts, until that is said.
     _with_split: re.Pattern[str] | None = field(init=False)
     _word: str = ""
     # The last number that stood for an objective without its name.
     _unnamed_number: float | None = None
-    _names: tuple[str, ...] = field(init=False)
+    _all_names: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         self.objective = self.notices.objective
@@ -57,17 +59,12 @@ class ObjectiveMentions:
         self._is_split = has_split(self.objective)
         self._with_split = None if self._is_split else re.compile(_WITH_SPLIT.format(name), re.IGNORECASE)
         self.part = _part_of(self.objective)
-        others = (_ANY_LOSS, GRADIENT, _ANY_OBJECTIVE, *(self.part or ())[1:])
-        self._names = tuple(dict.fromkeys((*self.watched, self.objective, *others)))
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names under which the objective may stand."""
-        return (self.objective, *(self.part or ())[1:])
+        self.names = (self.objective, *(self.part or ())[1:])
+        self._all_names = tuple(dict.fromkeys((*self.watched, *self.names, _ANY_LOSS, GRADIENT, _ANY_OBJECTIVE)))
 
     def of(self, line: str) -> tuple[dict[str, float | str], Mention | None]:
         """Return the numbers on a line that count in any case, and the finite value of the objective."""
-        every = grouped(line, self._names)
+        every = grouped(line, self._all_names)
         if self._word:
             self._note_split(line)
         if not every:
