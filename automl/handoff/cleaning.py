@@ -131,7 +131,7 @@ def discard(item: Deletable, moment: str) -> str:
     latest = {} if item.path == item.study else latest_links(item.path.parent)
     links = [link for link, target in latest.items() if target == real and is_deletable(link, inside=item.inside)]
     try:
-        with OwnerLock(study) if study.plan_file.is_file() else nullcontext():
+        with OwnerLock(study) if study.plan_file.is_file() or study.owner_file.exists() else nullcontext():
             for path in (item.path, *links):
                 move_to_trash(path, inside=item.inside, moment=moment, recorded=item.recorded)
     except ConfigurationError as error:
@@ -203,7 +203,7 @@ def _why_left_alone(row: StudyRow, doubt: str) -> str | None:
     if row.state == "running":
         return "it is running"
     if doubt:
-        is_seen = row.state != "unreadable"
+        is_seen = row.state != "unreadable" or row.missing
         return f"{doubt}; {shown('--force', row.name)} moves it all to the trash" if is_seen else doubt
     if row.state == "interrupted" and row.states:
         return "a resume can continue it"
@@ -214,10 +214,10 @@ def _why_left_alone(row: StudyRow, doubt: str) -> str | None:
 def _doubt(row: StudyRow) -> str:
     """Return why a study may go only where its name is given; nothing for others."""
     reasons = []
-    if row.state == "unreadable":
+    if row.missing:
+        reasons = [f"a part of it is missing: {'; '.join(row.missing)}"] if row.state != "running" else []
+    elif row.state == "unreadable":
         reasons = [row.reason or "it cannot be read"]
-    elif row.missing:
-        reasons = [f"a part of it is missing: {'; '.join(row.missing)}"]
     is_bare = row.state != "running" and not row.states and not _is_linked(row)
     signs = tuple(_signs_of_use(StudyPaths(row.path))) if reasons or is_bare else ()
     if signs and not reasons:

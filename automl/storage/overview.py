@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import stat
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import ConfigurationError
+from automl.regular_file import kind_of
 from automl.storage.final_status import read_settled
 from automl.storage.own_documents import read_own
+from automl.storage.owner import running_process
 from automl.storage.paths import TRASH, StudyPaths
 from automl.storage.study_directory import why_unreadable
 
@@ -65,7 +69,7 @@ def list_studies(results: Path) -> tuple[StudyRow, ...]:
         OSError: the folder cannot be read.
     """
     studies, hidden = _search(results)
-    return (*(_unreadable(folder, error) for folder, error in hidden), *map(_row, studies))
+    return (*hidden, *map(_row, studies))
 
 
 def study_directories(results: Path) -> list[Path]:
@@ -77,10 +81,10 @@ def study_directories(results: Path) -> list[Path]:
     return _search(results)[0]
 
 
-def _search(results: Path) -> tuple[list[Path], list[tuple[Path, OSError]]]:
-    """Return the study directories, the latest last, and the folders that cannot be looked into."""
+def _search(results: Path) -> tuple[list[Path], list[StudyRow]]:
+    """Return the study directories, the latest last, and the folders that cannot be looked into or lost their plan."""
     studies: list[tuple[float, Path]] = []
-    hidden: list[tuple[Path, OSError]] = []
+    hidden: list[StudyRow] = []
     for folder in sorted(results.iterdir()):
         plan = StudyPaths(folder).plan_file
         try:
@@ -88,9 +92,35 @@ def _search(results: Path) -> tuple[list[Path], list[tuple[Path, OSError]]]:
                 folder.stat()  # of storage that is not mounted, for example
             if plan.is_file():
                 studies.append((plan.stat().st_mtime, folder))
-        except OSError as error:
-            hidden.append((folder, error))
+            elif _is_without_plan(StudyPaths(folder)):
+                hidden.append(_without_plan(StudyPaths(folder)))
+        except (ConfigurationError, OSError) as error:
+            hidden.append(_unreadable(folder, error))
     return [folder for _, folder in sorted(studies)], hidden
+
+
+def _is_without_plan(paths: StudyPaths) -> bool:
+    """Tell whether a folder is that of a study whose plan is gone; one name alone other programs use too."""
+    signs = (
+        paths.events_file,
+        paths.old_events_file,
+        paths.journal_file,
+        paths.best_file,
+        paths.trials,
+        paths.owner_file,
+    )
+    return sum(path.exists() for path in signs) > 1
+
+
+def _without_plan(paths: StudyPaths) -> StudyRow:
+    state = "unreadable" if running_process(paths) is None else "running"
+    there = ""
+    with suppress(FileNotFoundError):
+        mode = paths.plan_file.lstat().st_mode
+        there = f" (it is {'a link to nothing' if stat.S_ISLNK(mode) else kind_of(mode)})"
+    return StudyRow(
+        name=paths.root.name, state=state, path=paths.root, missing=(paths.plan_file.name + there,), states={}
+    )
 
 
 def _unreadable(root: Path, error: OSError | ConfigurationError) -> StudyRow:

@@ -14,6 +14,7 @@ from automl.errors import ConfigurationError
 from automl.handoff.best import select_best
 from automl.handoff.cleaning import MOVED_ELSEWHERE, discard, empty_trash, take_inventory
 from automl.storage.documents import write_document
+from automl.storage.overview import list_studies
 from automl.storage.owner import OwnerLock
 from automl.storage.paths import TRASH, StudyPaths
 from automl.storage.plan_document import read_plan
@@ -219,6 +220,28 @@ def test_a_finished_study_of_which_a_part_cannot_be_seen_is_never_deleted(
     assert discard_all(root.parent) == []
     assert sorted(root.rglob("*")) == before
     assert [item.path for item in take_inventory(root.parent, ["demo"]).deletable] == [root]
+
+
+@pytest.mark.parametrize("place", [None, os.mkfifo, lambda plan: plan.symlink_to("absent")])
+def test_a_study_that_lost_its_plan_is_listed_and_deleted_only_by_name(
+    tmp_path: Path, place: Callable[[Path], None] | None
+) -> None:
+    root = write_ended(tmp_path / "results/demo")
+    (root / "plan.json").unlink()
+    if place is not None:
+        place(root / "plan.json")
+
+    (row,) = list_studies(root.parent)
+    inventory = take_inventory(root.parent)
+
+    assert (row.name, row.state, row.missing[0].partition(" ")[0]) == ("demo", "unreadable", "plan.json")
+    assert inventory.deletable == ()
+    assert "a part of it is missing: plan.json" in inventory.left_alone["demo"]
+    assert "--force demo" in inventory.left_alone["demo"]
+    with OwnerLock(StudyPaths(root)):
+        assert take_inventory(root.parent).left_alone == {"demo": "it is running"}
+    (whole,) = take_inventory(root.parent, ["demo"]).deletable
+    assert (whole.path, discard(whole, "now"), root.exists()) == (root, "", False)
 
 
 def test_force_names_only_studies_of_which_a_part_is_missing(tmp_path: Path) -> None:
