@@ -61,5 +61,4 @@ def _export_history(roots: tuple[Path, ...], *, output: Path, name: str | None, 
         print_json({"file": str(output), "studies": [history.name for history in histories], "trials": trials})
     else:
         studies = "1 study" if len(histories) == 1 else f"{len(histories)} studies"
-        studies = "1 study" if len(histories) == 1 else f"{len(histories)} studies"
         click.echo(f"{output}: {studies}, {counted(trials, 'trial')}")

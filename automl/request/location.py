@@ -50,7 +50,7 @@ def chosen_study_directory(directory: Path) -> Path:
         ConfigurationError: something is there already, or it cannot be made.
     """
     try:
-        if directory.exists() and any(directory.iterdir()):
+        if directory.exists() and not _is_empty(directory):
             found, fix = "a folder that is not empty", f"{shown_command('resume', directory)}, or choose another one"
         else:
             make_private(directory)
@@ -59,6 +59,13 @@ def chosen_study_directory(directory: Path) -> Path:
         found, fix = f"{directory} cannot be made: {error.strerror or error}", "choose another one"
     problem = Problem(where="--study-dir", found=found, expected="a new or an empty folder", fix=fix)
     raise ConfigurationError.from_problems([problem], subject="the study directory")
+
+
+def _is_empty(directory: Path) -> bool:
+    """Tell whether a folder holds nothing, or alone a link `trials` to an empty folder, such as one on a larger disk."""
+    entries = list(directory.iterdir())
+    is_link = [entry.name for entry in entries] == ["trials"] and entries[0].is_symlink() and entries[0].is_dir()
+    return not entries or (is_link and not any(entries[0].iterdir()))
 
 
 def new_study_directory(results: Path, name: str) -> Path:

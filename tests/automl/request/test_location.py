@@ -53,3 +53,20 @@ def test_a_results_folder_that_is_a_file_is_a_configuration_error(tmp_path: Path
 
     with pytest.raises(ConfigurationError, match="--results"):
         new_study_directory(file, "demo")
+
+
+def test_a_chosen_directory_may_hold_a_link_to_an_empty_folder_for_its_trials(tmp_path: Path) -> None:
+    large, study = tmp_path / "large", tmp_path / "study"
+    large.mkdir()
+    study.mkdir()
+    (study / "trials").symlink_to(large)
+
+    assert chosen_study_directory(study) == study
+
+    (large / "0000").mkdir()
+    with pytest.raises(ConfigurationError, match="a folder that is not empty"):
+        chosen_study_directory(study)
+    (study / "trials").unlink()
+    (study / "trials").symlink_to("absent")
+    with pytest.raises(ConfigurationError, match="a folder that is not empty"):
+        chosen_study_directory(study)
