@@ -304,8 +304,9 @@ def check_skill_and_spec(request: StudyRequest) -> tuple[list[Problem], list[Pro
 
 def _blocking(request: StudyRequest, skill: Skill) -> list[Problem]:
     """Return what `automl list` calls the skill blocked for, by the file that is not there."""
-    entry, has_ranges = describe(skill), any("=" in item for item in request.search)
-    if skill.is_open or has_ranges or request.policy == "off" or entry.status is not SkillStatus.BLOCKED:
+    if skill.is_open or any("=" in item for item in request.search) or request.policy == "off":
+        return []
+    if describe(skill).status is not SkillStatus.BLOCKED:
         return []
     files = {"schema": skill.schemas, "template": skill.templates}
     return [_missing(kind, skill) for kind, known in files.items() if TRAIN in skill.actions and TRAIN not in known]
