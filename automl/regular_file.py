@@ -113,6 +113,16 @@ def kind_of(mode: int) -> str | None:
     return None if stat.S_ISREG(mode) else _KINDS.get(stat.S_IFMT(mode), "a device")
 
 
+def found_in(place: Path) -> str:
+    """Return what is in a place, links followed, in words."""
+    try:
+        return kind_of(place.stat().st_mode) or "a file"
+    except FileNotFoundError:
+        return "a link to nothing" if place.is_symlink() else "nothing"
+    except OSError as error:
+        return error.strerror or str(error)
+
+
 def followed(path: Path) -> Path:
     """Return where a path leads to, absolute and links followed.
 

@@ -109,7 +109,9 @@ def _by_running(known: Script, command: str, folder: Path, *, may_run: bool) -> 
         found = f"{name}, whose source declares no arguments that are recognised"
         expected = "argparse, Hydra, click, typer, absl, Fire, tyro, jsonargparse, Lightning's or Transformers' parser"
         fix = "--run-help runs it with --help; or write the study file by hand"
-        if settings := _settings(known):
+        if reason := _why_unread(known, command, folder):
+            found, expected, fix = reason, "a script of Python, or a command that runs one", "check the path"
+        elif settings := _settings(known):
             found = f"{name}, which takes no arguments: its settings are constants ({', '.join(settings[:3])}, ...)"
             fix = f'let it take them, e.g. p.add_argument("--{settings[0].lower()}", type=float, default={settings[0]})'
         raise wrong_argument("SCRIPT", found, expected, fix)
@@ -126,6 +128,19 @@ def _by_running(known: Script, command: str, folder: Path, *, may_run: bool) -> 
     if not arguments:
         raise wrong_argument("SCRIPT", f"{name} --help names no options", "options with values", "write study.yaml")
     return replace(known, arguments=arguments), ""
+
+
+def _why_unread(known: Script, command: str, folder: Path) -> str:
+    """Return what is in the place of a script and cannot be read, and why; empty for nothing."""
+    from automl.program.sources import why_unread
+
+    words = command.split() if known.file is None else [str(known.file)]
+    scripts = [word for word in words if word.endswith(".py")]
+    # Any other word may be a program or its data; what is no file is neither, and what cannot be run is no program.
+    others = [word for word in words if (folder / word).exists() and not (folder / word).is_file()]
+    others += [word for word in words[:1] if (folder / word).is_file() and not os.access(folder / word, os.X_OK)]
+    reasons = ((word, why_unread(folder / word)) for word in (*scripts, *others))
+    return next((f"{word}, which cannot be read: {reason}" for word, reason in reasons if reason), "")
 
 
 def _settings(known: Script) -> list[str]:

@@ -16,6 +16,7 @@ from automl.cli.options import json_option, print_json
 from automl.cli.paths import results_root, wrong_argument
 from automl.errors import AutomlError, Problem, cut
 from automl.machine import shown_bytes
+from automl.regular_file import found_in
 from automl.shown_command import shown_command
 from automl.visible_text import one_line
 
@@ -135,8 +136,9 @@ def _about_studies(given: Path | None, *command: str) -> Iterator[None]:
         yield
     except OSError as error:
         _require_no_study(given, *command)
-        found = error.strerror or str(error)
-        raise wrong_argument(str(results_root(given)), found, "a results folder", "check the path") from error
+        root = results_root(given)
+        found = error.strerror or str(error) if root.is_dir() else found_in(root)
+        raise wrong_argument(str(root), found, "a results folder", "check the path") from error
 
 
 @commands.command(
@@ -164,7 +166,7 @@ def _clean(results: Path | None, *, yes: bool, purge: bool, force: tuple[str, ..
         print_json(_inventory_document(inventory, why_kept, freed))
     else:
         _show_inventory(root, inventory, why_kept)
-        _show_trash(root, inventory, freed)
+        _show_trash(root, inventory, freed, is_purged=purge)
     kept = sum(reason not in {"", MOVED_ELSEWHERE} for reason in why_kept.values())
     is_left = purge and bool(inventory.no_trash)
     if kept or is_left:
@@ -205,10 +207,12 @@ def _not_cleaned(root: Path, inventory: Inventory, kept: int, *, is_left: bool) 
     return error
 
 
-def _show_trash(root: Path, inventory: Inventory, freed: int | None) -> None:
+def _show_trash(root: Path, inventory: Inventory, freed: int | None, *, is_purged: bool) -> None:
     in_trash = inventory.trash_size
     if freed is not None:
         click.echo(f"the trash is deleted, {shown_bytes(freed)} freed")
+    elif is_purged:
+        click.echo("there is no trash to delete")
     elif in_trash:
         click.echo(f"the trash holds {shown_bytes(in_trash)}: {shown_command('clean', root, '--purge')} frees it")
     for path, what in inventory.no_trash.items():

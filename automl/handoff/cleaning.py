@@ -153,17 +153,17 @@ def _is_gone_soon(path: Path) -> bool:
     return not is_there
 
 
-def empty_trash(inventory: Inventory) -> int:
-    """Delete for good what was moved to the trash; return the bytes that this frees.
+def empty_trash(inventory: Inventory) -> int | None:
+    """Delete for good what was moved to the trash; return the bytes that this frees, None where there is no trash.
 
     Raises:
         OSError: something cannot be deleted.
     """
     size, no_trash = inventory.trash_size, inventory.no_trash
-    for owner in inventory.owners:
-        if owner / TRASH not in no_trash:
-            purge(owner)
-    return size
+    owners = [owner for owner in inventory.owners if owner / TRASH not in no_trash and (owner / TRASH).exists()]
+    for owner in owners:
+        purge(owner)
+    return size if owners else None
 
 
 def freed_by(paths: Iterable[Path]) -> int:

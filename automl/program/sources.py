@@ -25,6 +25,8 @@ _MOST_FILES = 300
 GONE = "not there"
 """In place of a digest."""
 
+_UNREADABLE = (ConfigurationError, SyntaxError, UnicodeDecodeError, ValueError, RecursionError)
+
 
 def with_imports(files: Iterable[Path], roots: Sequence[Path]) -> Iterator[Path]:
     """Yield sources and the modules beside them, or below the roots, that they import, directly or not."""
@@ -58,9 +60,26 @@ def parsed(file: Path) -> ast.Module | None:
     if file.suffix != ".py":
         return None
     try:
-        return ast.parse(read_regular(file).decode("utf-8-sig"))
-    except (ConfigurationError, SyntaxError, UnicodeDecodeError, ValueError, RecursionError):
+        return _parsed(file)
+    except _UNREADABLE:
         return None
+
+
+def why_unread(file: Path) -> str:
+    """Return why a source file of Python cannot be read; empty where it can."""
+    try:
+        _parsed(file)
+    except ConfigurationError as error:
+        return error.problems[0].found
+    except SyntaxError as error:
+        return f"{error.msg} in line {error.lineno}"
+    except _UNREADABLE as error:
+        return str(error)
+    return ""
+
+
+def _parsed(file: Path) -> ast.Module:
+    return ast.parse(read_regular(file).decode("utf-8-sig"))
 
 
 def digests(files: Mapping[str, Path]) -> dict[str, str]:

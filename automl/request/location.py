@@ -62,7 +62,7 @@ def chosen_study_directory(directory: Path) -> Path:
 
 
 def _is_empty(directory: Path) -> bool:
-    """Tell whether a folder holds nothing, or alone a link `trials` to an empty folder, such as one on a larger disk."""
+    """Tell whether a folder holds nothing, or only a link `trials` to an empty folder: one on a larger disk."""
     entries = list(directory.iterdir())
     is_link = [entry.name for entry in entries] == ["trials"] and entries[0].is_symlink() and entries[0].is_dir()
     return not entries or (is_link and not any(entries[0].iterdir()))

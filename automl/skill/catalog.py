@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from automl.config_files import read_document
 from automl.errors import ConfigurationError
+from automl.regular_file import found_in
 from automl.skill.layout import NOTHING, find_files, found_at, is_skill
 from automl.skill.load import load_skill
 
@@ -63,7 +64,7 @@ def list_skills(root: str | Path) -> tuple[CatalogEntry, ...]:
     if not folder.is_dir():
         expected, subject = "a folder of skills", "the list of skills"
         raise ConfigurationError.single(
-            subject, where=str(root), found="nothing", expected=expected, fix="check the path"
+            subject, where=str(root), found=found_in(folder), expected=expected, fix="check the path"
         )
     return tuple(_entry(path) for path in sorted(_find(folder, _MAX_DEPTH)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from typing import TYPE_CHECKING
 
@@ -97,7 +98,17 @@ def test_the_name_of_a_study_is_answered_by_the_folder_to_give(
         assert f"fix       name the results folder that it lies in: automl {' '.join(command)} {root.parent}\n" in shown
 
     assert run_command_line(["clean", "other"]) == 2
-    assert "found     No such file or directory\n" in capsys.readouterr().err
+    assert "found     nothing\n" in capsys.readouterr().err
+
+
+def test_what_is_no_folder_and_what_is_no_trash_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    for command in (["clean"], ["list", "--studies"], ["list"]):
+        assert run_command_line([*command, str(tmp_path / "pipe")]) == 2
+        assert "found     a named pipe\n" in capsys.readouterr().err
+    assert run_command_line(["clean", str(tmp_path), "--purge"]) == 0
+    assert capsys.readouterr().out.endswith("there is no trash to delete\n")
 
 
 def test_what_another_process_was_faster_to_move_is_said_and_no_error(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ from automl.resources import packaged
 from automl.shown_command import shown_command
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -23,6 +25,39 @@ def test_the_schema_that_is_written_is_the_one_that_study_files_are_checked_with
 
     written = (tmp_path / ".automl/study.schema.json").read_text(encoding="utf-8")
     assert written == (packaged("schemas") / "study.schema.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "make", "found"),
+    [
+        ("pipe", os.mkfifo, "pipe, which cannot be read: it is a named pipe, not a file"),
+        ("python a.py", os.mkfifo, "a.py, which cannot be read: it is a named pipe, not a file"),
+        ("/dev/zero", None, "/dev/zero, which cannot be read: it is a device, not a file"),
+        (
+            "data.bin",
+            lambda file: os.truncate(file, 5 * 2**30),
+            "data.bin, which cannot be read: more than 2097152 bytes",
+        ),
+        ("b.py", lambda file: file.write_text("x = ("), "b.py, which cannot be read: '(' was never closed in line 1"),
+    ],
+)
+def test_what_is_no_script_is_named(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: str,
+    make: Callable[[Path], object] | None,
+    found: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if make is not None:
+        place = tmp_path / words.rsplit(maxsplit=1)[-1]
+        if make is not os.mkfifo:
+            place.touch()
+        make(place)
+
+    assert run_command_line(["init", words]) == 2
+    assert found in capsys.readouterr().err
 
 
 def test_a_study_file_is_written_once_with_its_schema(
