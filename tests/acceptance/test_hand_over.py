@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from automl.storage.documents import write_document
 from automl.storage.event_log import read_log
 from automl.storage.paths import StudyPaths
 from automl.study.events import HandedOver, Measured, StudyEnded
@@ -45,8 +46,7 @@ def move_record(paths: StudyPaths, uri: str) -> str:
     document = json.loads(paths.plan_file.read_text(encoding="utf-8"))
     before = document["mlflow"]["tracking_uri"]
     document["mlflow"]["tracking_uri"] = uri
-    del document["has_check"], document["check"]  # as of the version before, which wrote none
-    paths.plan_file.write_text(json.dumps(document), encoding="utf-8")
+    write_document(paths.plan_file, document)
     return str(before)
 
 
