@@ -113,6 +113,7 @@ def resolve_inputs(request: StudyRequest, skill: Skill | None = None) -> Resolve
         has_ranges=has_ranges,
         space_is_empty=not space.parameters,
         candidates=candidates,
+        schema_problem=unread[0].found if unread else "",
         **_schema_facts(skill, status, space, has_ranges=has_ranges),
     )
     unread = () if has_ranges else unread

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl.cli import render
 from automl.cli.paths import wrong_argument
+from automl.errors import options_text
 from automl.storage.final_status import read_settled
 from automl.study.objectives import Direction
 
@@ -108,10 +109,14 @@ def _objective(result: StudyResult) -> str:
 
 def _settings_table(studies: Sequence[ComparedStudy]) -> Table:
     rows = [
-        (name, *("-" if value is None else render.format_value(value) for value in row.values()))
+        (name, *("-" if value is None else _shown(value) for value in row.values()))
         for name, row in differing_settings(studies).items()
     ]
     return render.plain_table(("setting", *(study.name for study in studies)), rows or [("none differs",)])
+
+
+def _shown(value: object) -> str:
+    return f"{{{options_text(value)}}}" if isinstance(value, list) else render.format_value(value)
 
 
 def _settings(study: ComparedStudy) -> dict[str, Any]:

@@ -103,10 +103,11 @@ def _list_plugins(*, as_json: bool) -> None:
         rows = [{**dataclasses.asdict(plugin), "problem": problem or None} for plugin, problem in found]
         print_json({"plugins": rows})
         return
-    width = max((len(plugin.name) for plugin, _ in found), default=0)
-    for plugin, problem in found:
+    names = [cut(one_line(plugin.name)) for plugin, _ in found]
+    width = max(map(len, names), default=0)
+    for name, (plugin, problem) in zip(names, found, strict=True):
         origin, state = one_line(plugin.origin), one_line(problem) or "can be used"
-        click.echo(f"{plugin.kind.one:<9}  {one_line(plugin.name):<{width}}  {origin}  {state}")
+        click.echo(f"{plugin.kind.one:<9}  {name:<{width}}  {origin}  {state}")
     if not found:
         click.echo("no plug-in is installed")
 

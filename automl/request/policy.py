@@ -48,6 +48,7 @@ class SkillFacts:
         is_enabled: The skill's ``automl_enabled``; missing counts as False.
         schema: Whether the action's schema is ``valid``, ``missing`` or ``unreadable``.
         schema_file: The file, or where it was expected.
+        schema_problem: Why an unreadable one cannot be read.
         has_template: The skill has a spec template, or the user gave a spec.
         template_file: Where the template was expected.
         has_ranges: The user gave the ranges of everything that is searched; they stand for schema and template.
@@ -61,6 +62,7 @@ class SkillFacts:
     is_enabled: bool
     schema: Literal["valid", "missing", "unreadable"]
     schema_file: str = ""
+    schema_problem: str = ""
     has_template: bool
     template_file: str = ""
     has_ranges: bool = False
@@ -71,7 +73,8 @@ class SkillFacts:
     @property
     def not_there(self) -> tuple[str, ...]:
         """The files that a search needs and that cannot be used."""
-        schema = f"{self.schema_file} (it cannot be read)" if self.schema == "unreadable" else self.schema_file
+        why = f": {self.schema_problem}" if self.schema_problem else ""
+        schema = f"{self.schema_file} (it cannot be read{why})" if self.schema == "unreadable" else self.schema_file
         needed = ((self.schema == "valid", schema), (self.has_template, self.template_file))
         return tuple(file for is_there, file in needed if not is_there)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Literal
 
 import pytest
@@ -92,12 +93,18 @@ def test_row_5_a_skill_that_is_not_enabled_is_trained_once_and_says_so(
 MISSING = [
     (facts(schema="missing"), "schemas/train.schema.json is generated"),
     (facts(schema="unreadable"), "schemas/train.schema.json (it cannot be read) is generated"),
+    (
+        replace(facts(schema="unreadable"), schema_problem="text"),
+        "schemas/train.schema.json (it cannot be read: text) is generated",
+    ),
     (facts(template=False), "references/spec_template_train.yaml is generated"),
 ]
 
 
 @pytest.mark.parametrize("policy", [None, "on"])
-@pytest.mark.parametrize(("about", "said"), MISSING, ids=["schema missing", "schema unreadable", "template missing"])
+@pytest.mark.parametrize(
+    ("about", "said"), MISSING, ids=["schema missing", "schema unreadable", "why", "template missing"]
+)
 def test_row_6_a_skill_without_schema_or_template_is_trained_directly_and_the_file_is_named(
     policy: Policy | None, about: SkillFacts, said: str
 ) -> None:
@@ -107,7 +114,9 @@ def test_row_6_a_skill_without_schema_or_template_is_trained_directly_and_the_fi
     assert decision.reasons[0] == f"AutoML is enabled but not runnable for this model until {said}"
 
 
-@pytest.mark.parametrize(("about", "said"), MISSING, ids=["schema missing", "schema unreadable", "template missing"])
+@pytest.mark.parametrize(
+    ("about", "said"), MISSING, ids=["schema missing", "schema unreadable", "why", "template missing"]
+)
 def test_row_7_a_required_search_that_cannot_be_done_is_an_error_naming_the_file(about: SkillFacts, said: str) -> None:
     with pytest.raises(ConfigurationError, match="--require-search") as caught:
         decide(requested="on", off_phrase=None, facts=about, must_search=True)
