@@ -13,7 +13,7 @@ from automl.handoff.best import read_best
 from automl.shown_command import shown_command
 from automl.storage.final_status import read_settled
 from automl.storage.paths import StudyPaths
-from automl.storage.study_directory import read_evaluations
+from automl.storage.study_directory import evaluations_of
 from automl.study.evaluation import ActionStatus, Evaluation
 from automl.study.last_epochs import last_epochs
 from automl.study.objectives import Direction
@@ -62,7 +62,7 @@ def _best_rows(result: StudyResult, directory: Path) -> Iterator[tuple[str, obje
     constant = best.values.get(f"{metric}_constant")
     if constant is not None:
         yield "against a constant", _against(constant, value, direction)
-    yield from _evaluation_rows(read_evaluations(directory), value, direction)
+    yield from _evaluation_rows(evaluations_of(directory, best), value, direction)
     if best.assignment:
         yield "values", render.format_assignment(best.assignment)
     if best.checkpoint:

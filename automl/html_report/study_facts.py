@@ -13,7 +13,7 @@ from automl.space.document import PlannedParameter
 from automl.storage.event_log import read_settled as read_settled_log
 from automl.storage.final_status import read_settled
 from automl.storage.paths import StudyPaths
-from automl.storage.study_directory import read_evaluations
+from automl.storage.study_directory import evaluations_of
 from automl.study.events import RangeGrown, TrialEnded, TrialStarted
 from automl.study.objectives import Direction
 
@@ -174,7 +174,7 @@ def read_facts(root: Path) -> StudyFacts:
         parameters=parameters,
         frame=_frame(result, parameters),
         attempts=_attempts(entries, is_running=outcome.state == "running"),
-        evaluations=read_evaluations(root),
+        evaluations=evaluations_of(root, result.best),
         end=outcome.end,
         grown=tuple(grown.values()),
         agreement=outcome.agreement,

@@ -171,6 +171,19 @@ def read_evaluations(root: Path) -> dict[str, Evaluation]:
         return {}
 
 
+def evaluations_of(root: Path, best: TrialResult | None) -> dict[str, Evaluation]:
+    """Return the evaluations of a study but those of a checkpoint that is the best one no more; raises as they do.
+
+    Between the end of a further trial and the hand-over that is the one before.
+    """
+    known = {None, best.sha256} if best is not None else set()
+    return {
+        role: found
+        for role, found in read_evaluations(root).items()
+        if not role.startswith("champion") or found.sha256 in known or (best is not None and best.sha256 is None)
+    }
+
+
 def write_record(paths: StudyPaths, record: RecordLocation, results: Path) -> None:
     """Write `record.json`.
 

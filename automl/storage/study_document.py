@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl.storage.documents import to_json
 from automl.storage.final_status import read_settled
-from automl.storage.study_directory import read_evaluations, read_record
+from automl.storage.study_directory import evaluations_of, read_record
 from automl.study.evaluation import Evaluation
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def study_document(root: Path) -> dict[str, Any]:
         **_earlier_document(plan, outcome),
         "trials": [_trial_document(trial) | _feasibility(result, trial) for trial in result.trials],
         "mlflow": to_json(read_record(root) or plan.mlflow),
-        "evaluations": to_json(read_evaluations(root), dict[str, Evaluation]),
+        "evaluations": to_json(evaluations_of(root, result.best), dict[str, Evaluation]),
     }
 
 

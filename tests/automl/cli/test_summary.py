@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from automl.cli.summary import print_summary
 from automl.storage.documents import write_document
 from automl.storage.event_log import EventLog
 from automl.storage.paths import StudyPaths
+from automl.storage.study_document import study_document
 from automl.study.events import StudyEnded
 from tests.automl.cli.study_folder import write_study
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 
 def test_the_summary_compares_the_best_with_trial_0_and_with_a_constant(
@@ -75,3 +76,20 @@ def test_an_evaluation_of_another_value_is_not_shown_as_that_of_the_best(
     shown = capsys.readouterr().out
     assert "not this trial" in shown
     assert "reproduced" not in shown
+
+
+@pytest.mark.parametrize(("sha256", "roles"), [("bb", ["baseline", "champion"]), ("aa", ["baseline"])])
+def test_an_evaluation_of_the_best_checkpoint_of_before_counts_nowhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], sha256: str, roles: list[str]
+) -> None:
+    root = write_study(tmp_path / "example")
+    measured = {"status": "measured", "value": 0.65, "data": "validation"}
+    write_document(
+        root / "evaluations.json",
+        {"baseline": {**measured, "sha256": "cc"}, "champion": {**measured, "sha256": sha256}},
+    )
+
+    print_summary(root)
+
+    assert ("evaluated again" in capsys.readouterr().out) == ("champion" in roles)
+    assert list(study_document(root)["evaluations"]) == roles
