@@ -238,7 +238,8 @@ def watched(root: Path, rule: str, *, trials: int) -> list[tuple[collections.Cou
     with subprocess.Popen(command) as study:
         while study.poll() is None:
             before = paused_trials(root) if rule == "asha" else {}
-            files = [*root.glob("study/trials/*/**/model_epoch_*.pth")]
+            seen = [*root.glob("study/trials/*/**/model_epoch_*.pth")]
+            files = [file for file in seen if file.exists()]  # all at once, when the last one was seen
             counts = collections.Counter(file.relative_to(root / "study/trials").parts[0][:4] for file in files)
             # A trial that was promoted and is paused again has another attempt.
             after = paused_trials(root) if before else {}
