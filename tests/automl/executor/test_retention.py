@@ -213,11 +213,12 @@ def test_there_are_never_more_checkpoints_than_slots_and_two(tmp_path: Path, mon
 
 
 @pytest.mark.slow
-def test_copies_have_no_more_checkpoints_than_slots_and_two_beside_what_their_trainers_keep(tmp_path: Path) -> None:
+def test_copies_have_no_more_checkpoints_than_slots_and_two_beside_those_that_they_started_from(tmp_path: Path) -> None:
     samples = watched(tmp_path, "pbt", trials=7)
 
-    assert max(len(counts) for counts, _ in samples) <= SLOTS + 2
-    assert max(sum(counts.values()) for counts, _ in samples) <= SLOTS * EPOCHS + 2
+    started_from = SLOTS  # one for each copy that runs
+    assert max(len(counts) for counts, _ in samples) <= SLOTS + 2 + started_from
+    assert max(sum(counts.values()) for counts, _ in samples) <= SLOTS * EPOCHS + 2 + started_from
     assert sum(1 for _ in tmp_path.rglob("model_epoch_*.pth")) == 1
 
 
