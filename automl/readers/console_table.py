@@ -25,6 +25,8 @@ BEGINS = frozenset(_LINES + " ")
 _BETWEEN = re.compile(f"[{_LINES}]")
 _BAR = re.compile(r":\s+\d{1,3}%.*")
 """Of a line that is a progress bar, too: ``mAP50-95: 100%|####| 4/4``."""
+_NO_VALUE = r"\s+\d{1,3}%|(?<=\d:)(?:[\d.]{1,4}:\s|(?:0?\.)?95\b)"
+"""What else may stand behind a name and a colon: such a bar, or the end of a range, ``mAP@.5:.95``."""
 _PROGRESS = re.compile(r"%\|[^|]*\|\s*\d+/\d+\s?\[")
 """In a line that is nothing else: ``50%|##  | 1/2 [00:01<00:01, 2.0it/s]``, whose bars separate no cells."""
 _APART = re.compile(r"\S(?:\S|\s(?=\S))*")
@@ -82,7 +84,8 @@ class ConsoleTable:
     def __post_init__(self) -> None:
         words = [word for word in re.split(r"[\s/_()\[\]]+", self.notices.objective.lower()) if word]
         self.word = next((word for word in words if split_of(word) is Split.UNNAMED), words[0] if words else "")
-        self._is_plain = re.compile(rf"{re.escape(self.word)}[^\s=:|]{{0,40}}[\"']?\s{{0,9}}(?:=|:(?!\s+\d{{1,3}}%))")
+        name = rf"{re.escape(self.word)}[^\s=:|]{{0,40}}"
+        self._is_plain = re.compile(rf"{name}[\"']?\s{{0,9}}(?:=|:(?!{_NO_VALUE}))")
 
     def take(self, line: str, small: str) -> str:
         """Return a row as a line of names and numbers, and any other line as it is."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from automl.readers.names import aliases
 from automl.readers.splits import WORDS, Split, has_split, split_at
-from automl.readers.written_number import BAR_BEHIND, BEHIND_SIGN, number_at
+from automl.readers.written_number import BAR_BEHIND, BEHIND_SIGN, RANGE_OF_NAME, number_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -73,7 +73,9 @@ def mentions_in(line: str, names: tuple[str, ...]) -> Iterator[Mention]:
             begin = start - len(spelling)
             if small.endswith(spelling, 0, start) and _is_whole(line, begin):
                 match = BEHIND_SIGN.match(line, sign.start())
-                if match is not None and BAR_BEHIND.match(line, match.end()) is None:
+                if match is None or RANGE_OF_NAME.match(line, sign.start()) is not None:
+                    continue
+                if BAR_BEHIND.match(line, match.end()) is None:
                     text, number = number_at(line, match)
                     yield Mention(name, rank, text, number, begin, start, match.end())
 

@@ -16,6 +16,12 @@ BEHIND_SIGN = re.compile(rf"[=:]\s{{0,40}}[\"']?(?:{_WRAPPED})?({NUMBER})(\w*(?:
 """The sign behind a name, and what begins as a number there: the number, and what is joined to it."""
 BAR_BEHIND = re.compile(r"%(?:\|[#\u2580-\u259f]{0,300}\d?\s{0,300}\||\s{1,3}[━╸╺])")
 """What stands behind a share that says how far a bar is: ``mAP50-95: 100%|###| 4/4``."""
+RANGE_OF_NAME = re.compile(
+    r"(?<=\d):(?:(?:\d*\.)?\d{1,3}\]?[\"']?\s{0,3}[=:]\s{0,40}[\"'(\w.+-]"
+    r"|(?:(?<=[p@_]50:)|(?<=\.5:)|(?<=\.50:))(?:0?\.)?95(?![\w.%]))",
+    re.IGNORECASE,
+)
+"""What stands behind the first of two thresholds in a name: ``mAP50:95: 0.4``, ``mAP@.5:.95``."""
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+\.\d+")
 _WHOLE = r"(\d{1,18}|\d{1,3}(?:,\d{3}){1,5})"
 _PARTS = re.compile(rf"{_WHOLE}\s?/\s?{_WHOLE}")

@@ -119,6 +119,7 @@ SUMMARY = "| Name | Type | Params |\n|---|---|---|\n| 0 | val_acc | Accuracy | 0
         (PRETTY + PRETTY, "val_acc", THREE),
         (PRETTY.replace("+", "|") + OTHER, "val_acc", THREE),
         (YOLO.replace("val_acc:", "mAP50-95):").replace(" P ", " Box(P "), "mAP50-95", THREE),
+        (YOLO.replace("R      val_acc:", "mAP@.5  mAP@.5:.95:"), "mAP@.5", dict.fromkeys(range(3), 0.537)),
         (PHASES, "acc", THREE),
         (PHASES, "val_acc", THREE),
         (RICH.replace("Epoch", "Round"), "val_acc", THREE),

@@ -41,6 +41,10 @@ if TYPE_CHECKING:
         ("Epoch [1/6] | Train Loss: 0.7 | Val Acc: 49.50%", "val_acc", 49.5),
         ("Epoch [1/6] | Train Loss: 0.7 | Val Acc: 49.50%", "train_loss", 0.7),
         ("Test accuracy = 0.98", "test_accuracy", 0.98),
+        ("mAP50: 0.6 mAP50:95: 0.4", "mAP50", 0.6),
+        ("mAP@0.5:0.6 mAP@0.5:0.95=0.4", "mAP@0.5", 0.6),
+        ("mAP@0.5:0.95=0.4", "mAP@0.5:0.95", 0.4),
+        ("top1:75.2 top5:95", "top5", 95.0),
     ],
 )
 def test_a_number_behind_the_name_is_the_metric(line: str, name: str, expected: float | str) -> None:
@@ -72,6 +76,9 @@ def test_a_number_behind_the_name_is_the_metric(line: str, name: str, expected: 
         ("target val_loss: 0.1", "val_loss"),
         ("Best Val Acc: 0.9", "val_acc"),
         ("Valid Loss: 0.3", "loss"),
+        ("mAP50:95: 0.4", "mAP50"),
+        ("AP@50:95 0.4", "AP@50"),
+        ("{'mAP@.5:.95': 0.4}", "mAP@.5"),
     ],
 )
 def test_a_number_behind_another_name_is_not(line: str, name: str) -> None:
