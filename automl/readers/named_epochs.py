@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 
     from automl.readers.notices import Notices
 
-_EPOCH = re.compile(r"\bepoch\b\"?[\s:=#\[(]{0,3}(\d{1,6}(?:\.\d{1,12})?)(?:\s*/\s*(\d{1,6}))?", re.IGNORECASE)
+_EPOCH = re.compile(
+    r"\bepoch\b\"?(?:\s(?:no|nr|number)\b\.?)?[\s:=#\[(]{0,3}"
+    r"(\d{1,6}(?!\d)(?:\.\d{1,12})?)(?!\.?\d{0,40}\s?%)(?:\s*/\s*(\d{1,6}))?",
+    re.IGNORECASE,
+)
+"""A number before ``%`` is how much of a bar is done, and one of over 6 digits a time."""
 _OTHER = re.compile(
     r"\b(?:best|load(?:ed|ing)|restored|pretrained|namespace|args|config)\b"
     r"|\b(?:per|since|max|maximum|total|num|prev|previous|last|old|next|until|till|at|every|from|after|before|checkpoint"
