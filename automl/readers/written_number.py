@@ -30,6 +30,15 @@ _LONGEST_GROUP = 4
 _APOSTROPHES = re.compile(r"(?:['\u2019]\d{3}){1,5}(?:\.\d{0,18})?(?![\w'\u2019])")
 _GROUP = re.compile(r"[ \u00a0\u202f]\d{3}(?![\w%/:])")
 _POWER = re.compile(r"\s?[x\u00d7*·]\s?10\s?(?:\^|\*\*)\s?[({]?([-+]?\d{1,3})[)}]?(?![\w.])")
+_TEN = re.compile(r"([-+]?)10(?:\^|\*\*)[({]?([-+]?\d{1,3})[)}]?")
+_OPERAND = r"[-+]?(?:\d{1,18}\.?\d{0,18}|\.\d{1,18})(?:e[-+]?\d{1,3})?"
+_RESULT = re.compile(rf"(?:\s?[-+*x\u00d7·]\s?{_OPERAND}){{1,9}}\s?=\s?({_OPERAND})(?![\w.])", re.IGNORECASE)
+"""Behind the first number of an expression: ``0.5 + 0.2 = 0.7``."""
+_OPERATION = re.compile(
+    rf"(?:\^|\*\*)[({{]?[-+]?\d{{1,3}}[)}}]?|(?:[*\u00d7·]|\s[*x\u00d7·]\s){_OPERAND}|(?:\s?\+\s?{_OPERAND}){{2,9}}"
+)
+"""The same without a result. One ``+`` may stand before a deviation, as in the logs of cross-validation."""
+_EXPONENT = re.compile(r"\se[-+]\d{1,3}(?![\w.])", re.IGNORECASE)
 _SECOND = re.compile(
     rf"\s/\s{NUMBER}[\d,]*|\s*(?:[-=~]{{1,3}}>|[→⟶⇒➜])|\sto\s[-+]?\.?\d|[-\u2013]\d|\.\.\d", re.IGNORECASE
 )
@@ -45,14 +54,14 @@ def number_at(line: str, match: Match[str]) -> tuple[str, float | str | None]:
     """
     text, end = match[1] + match[2], match.end()
     behind = line[end : end + 1]
-    if behind and behind in " ->=~'\u2019‰x\u00d7*·→⟶⇒➜\u2013.\u00a0\u202f":
+    if behind and behind in " ->=~+^'\u2019‰x\u00d7*·→⟶⇒➜\u2013.\u00a0\u202f":
         text += _joined(line, text, end)
     return text, _plain(text)
 
 
 def _joined(line: str, text: str, end: int) -> str:
     """Return what behind a text belongs to its number."""
-    for pattern in (_SECOND, _POWER, _UNIT):
+    for pattern in (_SECOND, _RESULT, _POWER, _UNIT, _OPERATION, _EXPONENT):
         if (found := pattern.match(line, end)) is not None:
             return found[0]
     if text.lstrip("+-").isdigit() and len(text) <= _LONGEST_GROUP:
@@ -66,8 +75,14 @@ def _plain(text: str) -> float | str | None:
     if (parts := _PARTS.fullmatch(text)) is not None:
         part, whole = (int(number.replace(",", "")) for number in parts.groups())
         return part / whole if 0 < whole >= part else None
+    if (result := _RESULT.search(text)) is not None:
+        return number_of(result[1])
+    if (ten := _TEN.fullmatch(text)) is not None:
+        return number_of(f"{ten[1]}1e{ten[2]}")
     if (power := _POWER.search(text)) is not None:
         return number_of(f"{text[: power.start()]}e{power[1]}")
+    if (exponent := _EXPONENT.search(text)) is not None:
+        return number_of(f"{text[: exponent.start()]}{exponent[0].strip()}")
     if _THOUSANDS.fullmatch(text):
         text = text.replace(",", "")
     elif "'" in text or "\u2019" in text:

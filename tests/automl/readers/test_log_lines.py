@@ -45,6 +45,12 @@ if TYPE_CHECKING:
         ("mAP@0.5:0.6 mAP@0.5:0.95=0.4", "mAP@0.5", 0.6),
         ("mAP@0.5:0.95=0.4", "mAP@0.5:0.95", 0.4),
         ("top1:75.2 top5:95", "top5", 95.0),
+        ("val_loss = 0.5 + 0.2 = 0.7", "val_loss", 0.7),
+        ("val_loss: 0.1*7.1=0.71", "val_loss", 0.71),
+        ("val_loss: 10^-3", "val_loss", 0.001),
+        ("val_loss: 5 e-3", "val_loss", 0.005),
+        ("val_loss: 0.5 - 3 it/s", "val_loss", 0.5),
+        ("cv_agg's auc: 0.85 + 0.01", "auc", 0.85),
     ],
 )
 def test_a_number_behind_the_name_is_the_metric(line: str, name: str, expected: float | str) -> None:
@@ -79,6 +85,9 @@ def test_a_number_behind_the_name_is_the_metric(line: str, name: str, expected: 
         ("mAP50:95: 0.4", "mAP50"),
         ("AP@50:95 0.4", "AP@50"),
         ("{'mAP@.5:.95': 0.4}", "mAP@.5"),
+        ("val_loss: 2^-3", "val_loss"),
+        ("val_loss: 0.5 * 7", "val_loss"),
+        ("val_loss: 0.5 + 0.2 + 0.1", "val_loss"),
     ],
 )
 def test_a_number_behind_another_name_is_not(line: str, name: str) -> None:
