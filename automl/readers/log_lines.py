@@ -92,6 +92,8 @@ class LogReader:
     _held_back: list[Measurement] = field(default_factory=list)
     # What was measured while ``8/8`` may still prove that the epochs are counted from 1.
     _shiftable: dict[int | None, dict[str, float]] = field(default_factory=dict)
+    # Of each epoch what waits then: it would stay there unless the next epoch has another number to replace it.
+    _unshifted: dict[int, Measurement] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._file = GrowingFile(
@@ -136,6 +138,7 @@ class LogReader:
         ]
         if is_over:
             found += [measurement for line in self._blocks.end() for measurement in self._parse(line)]
+            found += self._as_counted()
             found += self._repetitions.end(self._epoch.current)
             found += [measurement for report in self._choice.end() for measurement in self._counted(report, {})]
             self._epoch.end()
@@ -179,9 +182,31 @@ class LogReader:
         else:
             self._repetitions.note_text(line, self._epoch.current)
         if self._epoch.may_be_shifted:
-            for found in ready:
-                self._shiftable.setdefault(found.epoch, {}).update(found.values)
-        return ready
+            return [counting for found in ready for counting in self._replaceable(found)]
+        return [*self._as_counted(), *ready] if self._unshifted else ready
+
+    def _replaceable(self, found: Measurement) -> list[Measurement]:
+        """Return what counts of the epoch before now that a further one is known, or at once if it never waits."""
+        self._shiftable.setdefault(found.epoch, {}).update(found.values)
+        if found.epoch is None or found.nonfinite or found.is_failure:
+            return [found]
+        waiting = self._unshifted.get(found.epoch)
+        self._unshifted[found.epoch] = (
+            found if waiting is None else replace(found, values={**waiting.values, **found.values})
+        )
+        before = self._unshifted.pop(found.epoch - 1, None)
+        if before is None:
+            return []
+        values = {name: value for name, value in before.values.items() if name in self._shiftable[found.epoch]}
+        others = {name: value for name, value in before.values.items() if name not in values}
+        if others:
+            self._unshifted[found.epoch - 1] = replace(before, values=others)
+        return [replace(before, values=values)] if values else []
+
+    def _as_counted(self) -> list[Measurement]:
+        """Return what waits where the epochs were taken as they are counted."""
+        waiting, self._unshifted, self._epoch.may_be_shifted = self._unshifted, {}, False
+        return list(waiting.values())
 
     def _note_context(self, line: str, small: str, *, names_epoch: bool) -> None:
         """Take over the fold that a line names, and of what the lines below a heading are."""
@@ -213,13 +238,14 @@ class LogReader:
         before = self._epoch.current
         if not self._epoch.note(line, small):
             return False, []
-        is_next = self._epoch.current != before
+        is_next = self._epoch.current != before or self._epoch.is_shifted
         self._epoch.is_used &= not is_next
         ready = self._repetitions.end(before) if is_next else []
         if before is not None and not self._epoch.is_by_rounds:
             self._choice.folds.is_back |= (self._epoch.current or 0) < before
         if self._epoch.is_shifted:
-            self._epoch.is_shifted = False
+            self._epoch.is_shifted, self._unshifted = False, {}
+            self._choice.wordings.shift()
             ready = [replace(found, epoch=found.epoch - 1) for found in ready if found.epoch is not None]
             earlier = {epoch - 1: values for epoch, values in self._shiftable.items() if epoch is not None}
             ready = [*(self._repetitions.measurement(values, epoch) for epoch, values in earlier.items()), *ready]

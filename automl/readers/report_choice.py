@@ -296,6 +296,11 @@ class Wordings(Choice):
             self._say_left_out()
         return []
 
+    def shift(self) -> None:
+        """Take over that each epoch so far is one less."""
+        if (last := self._last) is not None and last.epoch is not None:
+            self._last = last._replace(epoch=last.epoch - 1)
+
     def _is_left_out(self, last: Report, report: Report) -> bool:
         """Whether a second report of an epoch is left out; say what is to be said of it."""
         if last.is_like(report):
@@ -328,12 +333,11 @@ class Wordings(Choice):
             self._last = report
             self._count += 1
             return [report]
-        if any(report.begins_like(other) for other in self._others):
+        if any(map(report.begins_like, self._others)):
             self._say_left_out()
             return []
         self._waiting.append(report)
-        is_followed = any(report.begins_like(waiting) for waiting in self._waiting[:-1])
-        if not is_followed and len(self._waiting) < _MOST_WAITING:
+        if len(self._waiting) < _MOST_WAITING and not any(map(report.begins_like, self._waiting[:-1])):
             return []
         self._is_first_other |= self._count == 1
         self._others.append(last)
@@ -361,19 +365,21 @@ class ReportChoice:
         settings: The first choice, which has to know the lines without a report.
         folds: The choice that has to know what fold a line names.
         meter: The choice of meters, whose last value counts when they end.
+        wordings: The choice that has to know that the epochs so far are one less.
     """
 
     notices: Notices
     settings: Settings = field(init=False)
     folds: Folds = field(init=False)
     meter: Progress = field(default_factory=lambda: Progress(is_meter=True))
+    wordings: Wordings = field(init=False)
     _choices: tuple[Choice | Progress, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         self.settings, self.folds = Settings(self.notices), Folds(self.notices)
         bars = Progress(is_meter=False, is_at_once=has_split(self.notices.objective))
-        splits, wordings = SplitChoice(self.notices), Wordings(self.notices)
-        self._choices = self.settings, self.folds, splits, self.meter, bars, wordings
+        splits, self.wordings = SplitChoice(self.notices), Wordings(self.notices)
+        self._choices = self.settings, self.folds, splits, self.meter, bars, self.wordings
 
     def take(self, report: Report) -> list[Report]:
         """Take a report over; return those that count now."""

@@ -93,6 +93,13 @@ RIGHT = [
     ("one fold of five", f"Fold 3/5\n{PLAIN}", THREE),
     ("a resumed log", lines("Epoch [{n}/8] acc: 0.7{n}", first=6), {5: 0.76, 6: 0.77, 7: 0.78}),
     ("equal values of a resumed log", lines("Epoch [{n}/8]\nacc: 0.7", first=6), dict.fromkeys((5, 6, 7), 0.7)),
+    (
+        "a resumed log with values now and then",
+        "Epoch 5/10\nacc: 0.5\nEpoch 6/10 acc: 0.6\nEpoch 7/10\nEpoch 8/10 acc: 0.6\nEpoch 10/10 acc: 0.9\n",
+        {4: 0.5, 5: 0.6, 7: 0.6, 9: 0.9},
+    ),
+    ("a resumed log from 0", lines("Epoch {m}/8\nacc: 0.7{n}", first=6), {5: 0.76, 6: 0.77, 7: 0.78}),
+    ("a resumed log of blocks", lines("Epoch {n}/8\n  loss: 1\n  acc: 0.7{n}", first=6), {5: 0.76, 6: 0.77, 7: 0.78}),
     ("a log that goes on from an epoch", lines("Epoch {m}: acc: 0.7{n}", first=6), {5: 0.76, 6: 0.77, 7: 0.78}),
     (
         "MMEngine by iterations",
@@ -161,6 +168,7 @@ SAID = [
         "other words than those that count",
     ),
     ("restart", f"Epoch 1/3 acc: 0.1\nEpoch 2/3 acc: 0.2\n{PLAIN}", THREE, "epochs of the log begin again"),
+    ("from 0", "Epoch 5/8 acc: 0.7\nEpoch 0/8 acc: 0.8\nEpoch 8/8 acc: 0.9", {5: 0.7, 0: 0.8, 8: 0.9}, "begin again"),
     ("folds", f"Fold 1\n{PLAIN}Fold 2\nEpoch 1/3 acc: 0.1\nMean acc: 0.2\n", THREE, "acc of fold 1 alone counts"),
     ("no mean", "Fold 1: acc=0.1\nFold 2: acc=0.2\n", {}, "the log has 2 folds, and no mean after them"),
     ("top", lines("Epoch {n} top1 acc: 0.5 top5 acc: 0.7{n}"), {}, "(top1 acc 0.5, top5 acc 0.71): name one of them"),
