@@ -20,13 +20,14 @@ demo: $(INSTALLED)  ## set up this machine and run the main job: a search of a d
 	$(BIN)/automl run --policy on --yes
 
 test: $(TOOLS)  ## set up and run the tests (under 10 minutes on 2 cores)
-	$(BIN)/pytest -m "not slow and not gpu" -n 2 --dist worksteal -q
+	$(BIN)/pytest -m "not slow and not gpu and not container" -n 2 --dist worksteal -q
 
 test-all: $(TOOLS) engines  ## every test, the slow ones too
 	$(BIN)/pytest -m "not gpu" -n 2 --dist worksteal -q
 
 test-containers: $(TOOLS) engines  ## the launchers and whole studies on real Docker and Podman
-	$(BIN)/pytest tests/automl/launch tests/acceptance/test_docker_study.py tests/acceptance/test_remote_engine.py -q
+	$(BIN)/pytest -m container -q
+	$(BIN)/pytest tests/automl/launch tests/acceptance/test_remote_engine.py -m "not container" -q
 
 test-slurm: $(TOOLS) engines  ## studies inside a real Slurm of one node (as root)
 	$(BIN)/pytest tests/acceptance/test_slurm.py -q

@@ -25,8 +25,10 @@ os.environ["DOCKER_HOST"] = "unix:///nonexistent/automl-tests.sock"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give slow tests the time that they need beside a machine's other work; a test that hangs ends anyway."""
+    """Mark the tests of real engines, and give slow tests the time that they need beside a machine's other work."""
     for item in items:
+        if {"docker_host", "podman_variables"} & {*getattr(item, "fixturenames", ())}:
+            item.add_marker(pytest.mark.container)
         if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(900))
 
