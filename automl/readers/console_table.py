@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from automl.readers.blocks import without_stamp
 from automl.readers.mentions import metrics_in
 from automl.readers.names import key_of
-from automl.readers.splits import OF_ALL, Split, split_of
+from automl.readers.splits import COLUMNS, OF_ALL, Split, has_split, split_of
 
 if TYPE_CHECKING:
     from automl.readers.notices import Notices
@@ -33,6 +33,7 @@ _APART = re.compile(r"\S(?:\S|\s(?=\S))*")
 _MARKS = " :%*#↑↓✓\r\n"
 _PERCENT = re.compile(r"\s?[(\[]%[)\]]$")
 _NUMBER = re.compile(r"[-+]?(?:\d|\.\d|nan\b|inf\b)", re.IGNORECASE)
+_WORD = re.compile(r"(?!nan\b|inf\b|none\b|n/?a\b)[^\W\d_]{2,}", re.IGNORECASE)
 _EPOCH_CELL = re.compile(r"\d{1,6}(?:\.\d+)?(?:\s?/\s?\d{1,6})?")
 _EPOCHS = frozenset({"epoch", "epochs", "ep"})
 _COMMON = _EPOCHS | {"step", "iter", "iteration", "loss", "time", "lr", "train_loss", "val_loss", "valid_loss"}
@@ -196,14 +197,29 @@ class ConsoleTable:
 
     def _aligned(self, line: str) -> list[str] | None:
         """Return the cells of a row, one for each column; None for a line that is no row."""
+        return self._lined(line) if self._delimiter else self._of_blanks(line)
+
+    def _lined(self, line: str) -> list[str] | None:
+        count, is_tabbed = len(self._columns), self._delimiter == "\t"
+        if not is_tabbed and not any(each in line for each in self._delimiter):
+            return None
+        if not line.strip() or _PROGRESS.search(line) is not None:
+            return None
+        cells = _cells(line, self._delimiter)
+        # The last cell may be empty, and no mark behind it; tabs at the end of a line are not kept.
+        is_open = line[-1] in self._delimiter and line[0] not in self._delimiter and len(cells) == count - 1
+        if is_open or (
+            is_tabbed and key_of(self._columns[0]) in _EPOCHS and _EPOCH_CELL.fullmatch(cells[0] if cells else "")
+        ):
+            cells += [""] * (count - len(cells))
+        return cells if len(cells) == count else None
+
+    def _of_blanks(self, line: str) -> list[str] | None:
         count = len(self._columns)
-        if self._delimiter:
-            if not any(each in line for each in self._delimiter) or _PROGRESS.search(line) is not None:
-                return None
-            cells = _cells(line, self._delimiter)
-            return cells if len(cells) == count else None
         words = line.split()
         if not _FEW <= len(words) <= _FEW * count or not any(map(_NUMBER.match, words[:_FEW])):
+            return None
+        if self._is_prose(words):
             return None
         if len(words) >= count and not any(map(_NUMBER.match, words[count:])):
             cells = words[:count]
@@ -213,6 +229,17 @@ class ConsoleTable:
             return [*words[: self._marks[0]], "", *words[self._marks[0] :]]
         self._odd_row = self._odd_row or (len(words), count)
         return None
+
+    def _is_prose(self, words: list[str]) -> bool:
+        """Whether a line below names has a word where others have numbers, or names an epoch itself."""
+        names, first = self._columns, key_of(self._columns[0])
+        texts = {number for number, word in enumerate(words[: len(names)]) if _WORD.match(word) is not None}
+        if not texts or key_of(words[0]) in _EPOCHS:
+            return bool(texts)
+        if 0 not in texts or first in _CLASSES or first in COLUMNS:
+            return bool(texts & self._read)
+        is_number = has_split(first) or first in _COMMON or bool(self._rows and _NUMBER.match(self._rows[-1][0]))
+        return is_number or len(words) > len(names) or bool(texts & self._read)
 
 
 def _plain(text: str) -> str:

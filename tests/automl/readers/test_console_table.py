@@ -84,6 +84,8 @@ REPORT = """
      cat       0.67      0.80      0.73        50
    macro avg   0.61      0.60      0.60       100
 """
+SECTIONS = "".join(f"Epoch {n}/3\ntrain_loss  val_acc\n0.9         0.7{n}\nTime 12.5 s\n" for n in (1, 2, 3))
+EMPTY = "epoch | f1 | val_acc\n1 | 0.1 |\n2 | 0.2 | 0.5\n3 | 0.1 |\n4 | 0.1 | 0.6\n"
 UNREAD = "val_acc is the name of a column in a table of the log, of which no row was read"
 ALL_ANEW = "".join(
     "| loss | val_acc |\n|---|---|\n" + "".join(f"| 0.{m} | 0.7{m} |\n" for m in range(1, n + 1)) for n in (1, 2, 3)
@@ -120,6 +122,9 @@ SUMMARY = "| Name | Type | Params |\n|---|---|---|\n| 0 | val_acc | Accuracy | 0
         (PRETTY.replace("+", "|") + OTHER, "val_acc", THREE),
         (YOLO.replace("val_acc:", "mAP50-95):").replace(" P ", " Box(P "), "mAP50-95", THREE),
         (YOLO.replace("R      val_acc:", "mAP@.5  mAP@.5:.95:"), "mAP@.5", dict.fromkeys(range(3), 0.537)),
+        *((EMPTY.replace(" | ", mark).replace(" |", mark), "val_acc", {1: 0.5, 3: 0.6}) for mark in ("|", ",", "\t")),
+        (SECTIONS, "val_acc", THREE),
+        ("f1  val_acc\n0.9   0.6\n0.8   0.7\nSaved 3\n", "val_acc", {0: 0.6, 1: 0.7}),
         (PHASES, "acc", THREE),
         (PHASES, "val_acc", THREE),
         (RICH.replace("Epoch", "Round"), "val_acc", THREE),
