@@ -40,6 +40,14 @@ _EVALUATED = re.compile(
     r"\b(?:eval\w*|valid\w*|test\w*|results?|metrics?|scores?|performance)\s(?:after|at)\s$", re.IGNORECASE
 )
 """It is the epoch of these lines in spite of ``after``."""
+_PLANNED = re.compile(
+    r"\b(?:drop|decay|milestone)s?\b\W{1,3}$|\bresum(?:e|ed|ing)\b[:\s][^()]{0,200}\($"
+    r"|\b(?:will|off|stop\w*|drop\w*|decay\w*|reduce[ds]?|switch\w*|close[ds]?|(?:en|dis)able[ds]?|(?:un)?fr(?:eez|oz)\w*)\b"
+    r".{0,100}\b(?:in|by|on)\s$",
+    re.IGNORECASE,
+)
+"""The same where the line has no value: ``LR drop: epoch 3``, ``Mixup off in epoch 30``, ``Resumed a.pt (epoch 4)``."""
+_VALUE = re.compile(r"[:=]\s{0,9}[-+]?\.?\d")
 _NO_COUNT = re.compile(r"(?:\.\d+)?\s?(?:s|secs?|seconds|ms|mins?|minutes|h|hours|samples|images)\b", re.IGNORECASE)
 """Behind it: the number is a time, or an amount."""
 _FIRST_OF_ALL = re.compile(r"\bstart[\s_]$", re.IGNORECASE)
@@ -211,7 +219,12 @@ class NamedEpoch:
         is_other = other is not None and (other.end() < len(before) or _EVALUATED.search(before) is None)
         if is_other or _NO_COUNT.match(line, match.end()):
             return False
+        if _PLANNED.search(before) is not None and match.re is _EPOCH and not self._has_value(line, match.end()):
+            return False
         if _FIRST_OF_ALL.search(before) and (":" in match[0] or "=" in match[0]):
             return False
         is_over = _ENDED.search(before) is not None or _HAS_ENDED.match(line, match.end()) is not None
         return not is_over or self.has_objective(line)
+
+    def _has_value(self, line: str, start: int) -> bool:
+        return _VALUE.search(line, start) is not None or self.has_objective(line)

@@ -98,6 +98,16 @@ RIGHT = [
         "Epoch 5/10\nacc: 0.5\nEpoch 6/10 acc: 0.6\nEpoch 7/10\nEpoch 8/10 acc: 0.6\nEpoch 10/10 acc: 0.9\n",
         {4: 0.5, 5: 0.6, 7: 0.6, 9: 0.9},
     ),
+    (
+        "a log that names the epoch in a sentence",
+        lines("We are in epoch {n}\nacc: 0.7{n}", first=3),
+        {3: 0.73, 4: 0.74, 5: 0.75},
+    ),
+    (
+        "a log that says from where",
+        "Resumed a.pt (epoch 6)\n" + lines("Epoch {n}/9 acc: 0.7{n}", first=7),
+        {6: 0.77, 7: 0.78, 8: 0.79},
+    ),
     ("a resumed log from 0", lines("Epoch {m}/8\nacc: 0.7{n}", first=6), {5: 0.76, 6: 0.77, 7: 0.78}),
     ("a resumed log of blocks", lines("Epoch {n}/8\n  loss: 1\n  acc: 0.7{n}", first=6), {5: 0.76, 6: 0.77, 7: 0.78}),
     ("a log that goes on from an epoch", lines("Epoch {m}: acc: 0.7{n}", first=6), {5: 0.76, 6: 0.77, 7: 0.78}),
