@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from automl.readers.names import aliases
 from automl.readers.splits import WORDS, Split, has_split, split_at
-from automl.readers.written_number import BAR_BEHIND, BEHIND_SIGN, RANGE_OF_NAME, number_at
+from automl.readers.written_number import BAR_BEHIND, BEHIND_SIGN, RANGE_OF_NAME, number_at, number_of_several
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -76,7 +76,7 @@ def mentions_in(line: str, names: tuple[str, ...]) -> Iterator[Mention]:
                 if match is None or RANGE_OF_NAME.match(line, sign.start()) is not None:
                     continue
                 if BAR_BEHIND.match(line, match.end()) is None:
-                    text, number = number_at(line, match)
+                    text, number = number_of_several(line, begin, match) or number_at(line, match)
                     yield Mention(name, rank, text, number, begin, start, match.end())
 
 

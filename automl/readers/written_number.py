@@ -25,6 +25,7 @@ RANGE_OF_NAME = re.compile(
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+\.\d+")
 _WHOLE = r"(\d{1,18}|\d{1,3}(?:,\d{3}){1,5})"
 _PARTS = re.compile(rf"{_WHOLE}\s?/\s?{_WHOLE}")
+_LONGEST_NAMES = 120
 _LONGEST_GROUP = 4
 """Of digits and a sign, before a group of three."""
 _APOSTROPHES = re.compile(r"(?:['\u2019]\d{3}){1,5}(?:\.\d{0,18})?(?![\w'\u2019])")
@@ -38,6 +39,14 @@ _OPERATION = re.compile(
     rf"(?:\^|\*\*)[({{]?[-+]?\d{{1,3}}[)}}]?|(?:[*\u00d7·]|\s[*x\u00d7·]\s){_OPERAND}|(?:\s?\+\s?{_OPERAND}){{2,9}}"
 )
 """The same without a result. One ``+`` may stand before a deviation, as in the logs of cross-validation."""
+_ALSO = r"(?:\s?[,&|]\s?|\sand\s)"
+_NAMES = re.compile(
+    rf"(?<![\w.@/-])((?:(?:\w{{0,20}}(?:loss|acc|accuracy|f1|map|auc|iou)\w{{0,9}}|train|val|valid|test){_ALSO}){{1,9}})$",
+    re.IGNORECASE,
+)
+"""Metrics before the name of one: ``val_loss, val_acc: 0.9, 0.5``."""
+_UNIT_BEHIND = r"[\w/=:.]|\s?(?:[/=:]|(?:s|ms|secs?|seconds|mins?|minutes|h|hours?|it|epochs?|steps?)\b)"
+_VALUES = re.compile(rf"%?(?:{_ALSO}(?>{_OPERAND})%?(?!{_UNIT_BEHIND})){{1,9}}", re.IGNORECASE)
 _EXPONENT = re.compile(r"\se[-+]\d{1,3}(?![\w.])", re.IGNORECASE)
 _SECOND = re.compile(
     rf"\s/\s{NUMBER}[\d,]*|\s*(?:[-=~]{{1,3}}>|[→⟶⇒➜])|\sto\s[-+]?\.?\d|[-\u2013]\d|\.\.\d", re.IGNORECASE
@@ -57,6 +66,21 @@ def number_at(line: str, match: Match[str]) -> tuple[str, float | str | None]:
     if behind and behind in " ->=~+^'\u2019‰x\u00d7*·→⟶⇒➜\u2013.\u00a0\u202f":
         text += _joined(line, text, end)
     return text, _plain(text)
+
+
+def number_of_several(line: str, begin: int, match: Match[str]) -> tuple[str, float | str | None] | None:
+    """Return the number of the last of several names, which begins there, and its text; the match is the first one's.
+
+    None where names and numbers are not one behind the other.
+    """
+    values = _VALUES.match(line, match.end())
+    names = _NAMES.search(line, max(0, begin - _LONGEST_NAMES), begin) if values is not None else None
+    if values is None or names is None:
+        return None
+    texts = re.split(_ALSO, values[0])
+    if len(texts) - 1 == len(re.findall(_ALSO, names[0])):
+        return texts[-1], number_of(texts[-1].rstrip("%"))
+    return match[1] + values[0], None
 
 
 def _joined(line: str, text: str, end: int) -> str:

@@ -51,6 +51,10 @@ if TYPE_CHECKING:
         ("val_loss: 5 e-3", "val_loss", 0.005),
         ("val_loss: 0.5 - 3 it/s", "val_loss", 0.5),
         ("cv_agg's auc: 0.85 + 0.01", "auc", 0.85),
+        ("val_loss, val_acc: 0.9, 0.5", "val_acc", 0.5),
+        ("train and val_acc: 90% and 50% lr=1", "val_acc", 50.0),
+        ("val_loss, val_acc: 0.9, 12 s", "val_acc", 0.9),
+        ("done, val_acc: 0.5, 12", "val_acc", 0.5),
     ],
 )
 def test_a_number_behind_the_name_is_the_metric(line: str, name: str, expected: float | str) -> None:
@@ -86,6 +90,7 @@ def test_a_number_behind_the_name_is_the_metric(line: str, name: str, expected: 
         ("AP@50:95 0.4", "AP@50"),
         ("{'mAP@.5:.95': 0.4}", "mAP@.5"),
         ("val_loss: 2^-3", "val_loss"),
+        ("val_loss, val_acc: 0.9, 0.5, 3", "val_acc"),
         ("val_loss: 0.5 * 7", "val_loss"),
         ("val_loss: 0.5 + 0.2 + 0.1", "val_loss"),
     ],
