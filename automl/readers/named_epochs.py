@@ -50,6 +50,8 @@ _PLANNED = re.compile(
 _VALUE = re.compile(r"[:=]\s{0,9}[-+]?\.?\d")
 _NO_COUNT = re.compile(r"(?:\.\d+)?\s?(?:s|secs?|seconds|ms|mins?|minutes|h|hours|samples|images)\b", re.IGNORECASE)
 """Behind it: the number is a time, or an amount."""
+_TRAINING = re.compile(r"\btrain(?:ing)?\s$", re.IGNORECASE)
+_EVALUATION = re.compile(r"\b(?:eval(?:uation)?|val(?:id|idation)?)\s$", re.IGNORECASE)
 _FIRST_OF_ALL = re.compile(r"\bstart[\s_]$", re.IGNORECASE)
 _ENDED = re.compile(r"\b(?:end of|finished|completed)\s$|\bsav(?:ed|ing)\b", re.IGNORECASE)
 _HAS_ENDED = re.compile(
@@ -96,6 +98,9 @@ class NamedEpoch:
     _others: dict[str, WholeOrDone] = field(default_factory=dict)
     _has_own_objects: bool | None = None
     _written: str = ""
+    # What ``Train Epoch:`` named last, and whether ``Eval Epoch:`` names one more, as OpenCLIP's does.
+    _trained: float | None = None
+    _is_one_more: bool | None = None
     _recognised: int | None = None
     _has_zero: bool = False
     # The round that was named last, and whether the first one came when epochs had been named.
@@ -147,10 +152,11 @@ class NamedEpoch:
         match = _EPOCH.search(line)
         if match is None or not self._is_of_these_lines(line, match):
             return None
-        if match[1] == self._written and not self.may_be_shifted:
+        before, of = line[: match.start()], int(match[2]) if match[2] else None
+        number = self._as_trained(float(match[1]), before)
+        written = match[1] if number == float(match[1]) else ""
+        if written and written == self._written and not self.may_be_shifted:
             return self.current
-        before = line[: match.start()]
-        number, of = float(match[1]), int(match[2]) if match[2] else None
         epoch = self._of_object(number) if before[-1:] == '"' else None
         epoch = self._zero_based(number, of) if epoch is None else epoch
         if epoch != self.current:
@@ -160,8 +166,18 @@ class NamedEpoch:
                 return None  # a remark: "saved (epoch 1 was worse)"
             if len(self._wordings) < _MOST_WORDINGS:
                 self._wordings.add(wording)
-        self._written = match[1]
+        self._written = written
         return epoch
+
+    def _as_trained(self, number: float, before: str) -> float:
+        """Return a number as lines of training have it."""
+        if _TRAINING.search(before) is not None:
+            self._trained = number
+        elif self._trained is not None and self.first is None and _EVALUATION.search(before) is not None:
+            if self._is_one_more is None:
+                self._is_one_more = number == self._trained + 1
+            return number - self._is_one_more
+        return number
 
     def _other(self, form: str, first: int = 0, *, is_done: bool = False) -> WholeOrDone:
         """Return the numbers of epochs in a form, which begin as they are first asked for unless the study says how."""

@@ -108,6 +108,12 @@ RIGHT = [
         "Resumed a.pt (epoch 6)\n" + lines("Epoch {n}/9 acc: 0.7{n}", first=7),
         {6: 0.77, 7: 0.78, 8: 0.79},
     ),
+    (
+        "OpenCLIP",
+        lines("Start epoch {m}\nTrain Epoch: {m} [9/9 (100%)] Loss: 0.5\nEval Epoch: {n} acc: 0.7{n}\ttop5: 1"),
+        THREE,
+    ),
+    ("one number for both", lines("Train Epoch: {n} Loss: 0.5\nEval Epoch: {n} acc: 0.7{n}"), THREE),
     ("a resumed log from 0", lines("Epoch {m}/8\nacc: 0.7{n}", first=6), {5: 0.76, 6: 0.77, 7: 0.78}),
     ("a resumed log of blocks", lines("Epoch {n}/8\n  loss: 1\n  acc: 0.7{n}", first=6), {5: 0.76, 6: 0.77, 7: 0.78}),
     ("a log that goes on from an epoch", lines("Epoch {m}: acc: 0.7{n}", first=6), {5: 0.76, 6: 0.77, 7: 0.78}),
