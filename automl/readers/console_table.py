@@ -142,7 +142,8 @@ class ConsoleTable:
         if read or any(key_of(cell) in _EPOCHS for cell in cells):
             is_anew = cells == self._columns
             self._before, self._rows = self._rows if is_anew else [], []
-            self._is_anew = len(self._before) >= _FEW
+            # One of classes has as many rows each time, which may be equal.
+            self._is_anew = len(self._before) >= _FEW and not _CLASSES.intersection(map(key_of, cells))
             self._columns, self._read, self._delimiter, self._has_all = cells, read, delimiter, False
             self.is_begun, self._is_stamped = True, is_stamped
             self._is_seen |= any(metrics_in(f"{cell}: 1", self.names) for cell in cells)

@@ -86,6 +86,9 @@ REPORT = """
 """
 SECTIONS = "".join(f"Epoch {n}/3\ntrain_loss  val_acc\n0.9         0.7{n}\nTime 12.5 s\n" for n in (1, 2, 3))
 EMPTY = "epoch | f1 | val_acc\n1 | 0.1 |\n2 | 0.2 | 0.5\n3 | 0.1 |\n4 | 0.1 | 0.6\n"
+CLASSES = "".join(
+    f"Epoch {n}\n| class | val_acc |\n| all | {v} |\n| cat | 0.9 |\n" for n, v in ((1, 0.5), (2, 0.5), (3, 0.6))
+)
 UNREAD = "val_acc is the name of a column in a table of the log, of which no row was read"
 ALL_ANEW = "".join(
     "| loss | val_acc |\n|---|---|\n" + "".join(f"| 0.{m} | 0.7{m} |\n" for m in range(1, n + 1)) for n in (1, 2, 3)
@@ -125,6 +128,8 @@ SUMMARY = "| Name | Type | Params |\n|---|---|---|\n| 0 | val_acc | Accuracy | 0
         *((EMPTY.replace(" | ", mark).replace(" |", mark), "val_acc", {1: 0.5, 3: 0.6}) for mark in ("|", ",", "\t")),
         (SECTIONS, "val_acc", THREE),
         ("f1  val_acc\n0.9   0.6\n0.8   0.7\nSaved 3\n", "val_acc", {0: 0.6, 1: 0.7}),
+        (CLASSES, "val_acc", {0: 0.5, 1: 0.5, 2: 0.6}),
+        (CLASSES.replace("|", " "), "val_acc", {0: 0.5, 1: 0.5, 2: 0.6}),
         (PHASES, "acc", THREE),
         (PHASES, "val_acc", THREE),
         (RICH.replace("Epoch", "Round"), "val_acc", THREE),
