@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 _COLOURS = re.compile(r"\x1b\[[\d;]*m")
 _FAILURE = re.compile(r"\bexecution status\W+fail", re.IGNORECASE)
 _DIGIT = re.compile(r"\d")
+_AS_ASCII = str.maketrans("\uff1a\uff1d\uff0c\u2212", ":=,-")
+"""Signs between a name and a number that have another form in texts of other languages, and the minus."""
 _MOST_BYTES_BEHIND = 16 * 1024 * 1024
 _LONGEST_LINE = 10_000
 _MOST_HELD_BACK = 10_000
@@ -156,6 +158,8 @@ class LogReader:
 
     def _records(self, line: str) -> list[str]:
         """Return the records that are complete now: most lines are one."""
+        if not line.isascii():
+            line = line.translate(_AS_ASCII)
         is_of_several = self._blocks.is_open or line[:1] in blocks.BEGINS or line[-1] in blocks.ENDS
         found = self._blocks.take(line) if is_of_several else [line]
         if "{" in line and line.count("epoch") > 1:

@@ -166,6 +166,10 @@ def test_an_epoch_that_counts_from_0_is_taken_as_it_is(tmp_path: Path) -> None:
     assert read(tmp_path, text, "val/d1") == [(0, {"val/d1": 0.1}), (1, {"val/d1": 0.2})]
 
 
+def test_signs_of_full_width_and_the_minus_are_read(tmp_path: Path) -> None:
+    assert read(tmp_path, "Epoch 0\uff1aval_elbo\uff1d\u22120.5\uff0clr=1\n", "val_elbo") == [(0, {"val_elbo": -0.5})]
+
+
 def test_a_value_that_a_progress_bar_repeats_counts_once(tmp_path: Path) -> None:
     text = "Epoch 0: val_d1=0.1\rEpoch 1: 10% val_d1=0.1\rEpoch 1: 20% val_d1=0.1\n"
 
