@@ -93,6 +93,8 @@ RIGHT = [
     ("one fold of five", f"Fold 3/5\n{PLAIN}", THREE),
     ("a resumed log", lines("Epoch [{n}/8] acc: 0.7{n}", first=6), {5: 0.76, 6: 0.77, 7: 0.78}),
     ("equal values of a resumed log", lines("Epoch [{n}/8]\nacc: 0.7", first=6), dict.fromkeys((5, 6, 7), 0.7)),
+    ("every fifth epoch, counted from 1", "Epoch 5/99 acc: 0.5\nEpoch 10/99 acc: 0.6\n", {4: 0.5, 9: 0.6}),
+    ("every fifth epoch, counted from 0", "Epoch 4/99 acc: 0.5\nEpoch 9/99 acc: 0.6\n", {4: 0.5, 9: 0.6}),
     (
         "a resumed log with values now and then",
         "Epoch 5/10\nacc: 0.5\nEpoch 6/10 acc: 0.6\nEpoch 7/10\nEpoch 8/10 acc: 0.6\nEpoch 10/10 acc: 0.9\n",
