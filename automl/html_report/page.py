@@ -43,6 +43,7 @@ _NO_FIT = 0.1
 """Below this share of the variance the shares of the parameters are chance."""
 _MOST_NOTICES = 100
 _LIBRARY = "plotly.min.js.gz"
+_GENERATOR = "automl report"
 
 
 def write_report(root: Path, *, output: Path | None = None) -> Path:
@@ -64,6 +65,7 @@ def write_report(root: Path, *, output: Path | None = None) -> Path:
     )
     page = environment.get_template("page.html.jinja").render(
         name=root.name,
+        generator=_GENERATOR,
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         sections=sections,
         version=version("automl-vision"),
@@ -72,7 +74,7 @@ def write_report(root: Path, *, output: Path | None = None) -> Path:
     )
     file = output or StudyPaths(root).report_file
     if output is not None:
-        require_output(output, mark='<meta name="generator" content="automl report">', kind="a report")
+        require_output(output, mark=f'<meta name="generator" content="{_GENERATOR}">', kind="a report")
         try:
             output.parent.mkdir(parents=True, exist_ok=True)  # not of a study
         except FileExistsError as error:

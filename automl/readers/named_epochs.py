@@ -199,14 +199,14 @@ class NamedEpoch:
             if self._recognised is None:
                 self._recognised = int(number)
                 self.may_be_shifted = of is not None and number > 1
-            step = int(number) - self._recognised
-            # Evaluated every 5 epochs: 5/100 and 10/100 are counted from 1, 4/100 and 9/100 from 0.
-            is_sparse = step > 1 and self.current == self._recognised
-            is_from_1 = number == of or (is_sparse and self._recognised % step == 0)
-            is_from_0 = step < 0 or (is_sparse and (self._recognised + 1) % step == 0)
-            if self.may_be_shifted and (is_from_1 or is_from_0):
-                self.may_be_shifted, self.is_shifted = False, is_from_1
-                self._recognised = 1 if is_from_1 else self._recognised
+            if self.may_be_shifted:
+                step = int(number) - self._recognised
+                # Evaluated every 5 epochs: 5/100 and 10/100 are counted from 1, 4/100 and 9/100 from 0.
+                is_sparse = step > 1 and self.current == self._recognised
+                self.is_shifted = number == of or (is_sparse and self._recognised % step == 0)
+                is_from_0 = step < 0 or (is_sparse and (self._recognised + 1) % step == 0)
+                self.may_be_shifted = not (self.is_shifted or is_from_0)
+                self._recognised = 1 if self.is_shifted else self._recognised
             self._has_zero |= number == 0 and of is not None
             if number == 1 and of is not None and not self._has_zero:
                 self._recognised = 1  # what came before was a setting: "epoch: 5"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from automl.errors import ConfigurationError
 from automl.regular_file import followed, open_regular
+from automl.storage.own_folders import study_around
 from automl.storage.paths import StudyPaths
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def require_output(file: Path, *, mark: str, kind: str) -> None:
         OSError: what is there is no file, or cannot be read.
     """
     place = followed(file.absolute())
-    study = next((folder for folder in place.parents if StudyPaths(folder).plan_file.is_file()), None)
+    study = study_around(place.parent)
     if study is not None and place != StudyPaths(study).report_file:
         found, fix = f"a place in the study {study}", "name a file outside it"
     elif _is_replaced(place, mark):

@@ -212,6 +212,16 @@ def test_the_page_says_why_the_study_has_ended(tmp_path: Path) -> None:
     assert "<dt>ended because</dt><dd>the target is reached</dd>" in text_of(root)
 
 
+def test_a_report_is_written_over_an_earlier_one_and_over_no_other_page(tmp_path: Path) -> None:
+    root, page = write_study(tmp_path / "demo").root, tmp_path / "page.html"
+    write_report(root, output=page)
+    write_report(root, output=page)
+    page.write_text("<!doctype html>", encoding="utf-8")
+
+    with pytest.raises(ConfigurationError, match="a file that is not a report"):
+        write_report(root, output=page)
+
+
 def test_others_may_read_the_report(tmp_path: Path) -> None:
     assert write_report(write_study(tmp_path / "demo").root).stat().st_mode & 0o777 == 0o644
 
